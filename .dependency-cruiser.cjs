@@ -1,0 +1,58 @@
+/**
+ * The import table: calls go one way, `api → workflows → activities → providers | prisma`. Each folder may import what
+ * its line says, and nothing else. `check/imports.ts` runs this and makes sure that it saw the modules at all.
+ */
+const packages = (...names) => names.map((name) => `node_modules/${name}/`);
+
+const table = {
+  'workflows/domain': { folders: ['workflows/domain'], packages: ['@noble/hashes'], node: false },
+  workflows: { folders: ['workflows'], packages: ['@temporalio/workflow', '@temporalio/common'], node: false, not: 'workflows/domain' },
+  'activities/providers': { folders: ['activities/providers', 'workflows/domain'], packages: ['undici', 'zod'] },
+  activities: {
+    folders: ['activities', 'workflows', 'prisma', 'runtime'],
+    packages: ['@temporalio/activity', '@temporalio/client'],
+    not: 'activities/providers',
+  },
+  prisma: { folders: ['prisma', 'workflows/domain', 'workflows/ports.ts'], packages: ['@prisma/[^/]+', 'prisma', 'pg', 'zod'] },
+  runtime: {
+    folders: ['runtime', 'workflows/contract.ts', 'workflows/domain'],
+    packages: ['@temporalio/(client|common|envconfig|proto)', 'pino', 'zod'],
+  },
+  api: {
+    folders: ['api', 'workflows/(contract|ports).ts', 'workflows/domain', 'prisma', 'runtime'],
+    packages: ['express', 'zod', '@asteasolutions/zod-to-openapi'],
+    not: 'api/payment-client.ts',
+  },
+  'api/payment-client.ts': { folders: ['workflows/(contract|ports).ts', 'workflows/domain'], packages: ['@temporalio/client'] },
+  simulators: { folders: ['simulators'], packages: ['express', 'zod'] },
+};
+
+const rules = Object.entries(table).map(([folder, { folders, packages: names, node = true, not }]) => ({
+  name: `imports-of-${folder.replaceAll(/[^a-z]+/g, '-')}`,
+  comment: `${folder}/ may import ${[...folders, ...names].join(', ')}${node ? ' and Node' : ''}.`,
+  severity: 'error',
+  from: { path: `^${folder}`, ...(not ? { pathNot: `^${not}` } : {}) },
+  to: { pathNot: [...folders.map((name) => `^${name}`), ...packages(...names)], ...(node ? { dependencyTypesNot: ['core'] } : {}) },
+}));
+
+module.exports = {
+  forbidden: [
+    ...rules,
+    {
+      name: 'entry-points-are-roots',
+      comment: 'Processes are composition roots: nobody imports them.',
+      severity: 'error',
+      from: { pathNot: '^(workers|test|bench)' },
+      to: { path: '^(workers|bench|test)/' },
+    },
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    parser: 'swc',
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^(prisma/generated|dist|\\.data)' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'node', 'default'], extensions: ['.ts', '.js', '.mjs', '.cjs', '.json'] },
+  },
+};

@@ -1,0 +1,69 @@
+import { randomUUID } from 'node:crypto';
+import { activityInfo } from '@temporalio/activity';
+import { beginAttempt, releaseAttempt, type SeenAttempt } from '../prisma/attempts.ts';
+import { attemptIdOf } from '../workflows/domain/ids.ts';
+import type { AttemptReference, ChargeAnswer } from '../workflows/ports.ts';
+import type { ActivityDeps } from './deps.ts';
+import { withHeartbeats } from './heartbeats.ts';
+import { providerNamed } from './provider-named.ts';
+import { ProviderFault } from './providers/provider.ts';
+
+/** A request that is not on its way after this time is never sent. */
+const sendWithinMs = 3_000;
+/** The whole exchange, for the first, local try; it must end before the local activity's own time-out. */
+const firstTryTimeoutMs = 4_000;
+const laterTryTimeoutMs = 10_000;
+
+/**
+ * Sends one charge. `sent` is committed before the first byte leaves; a row that somebody else left as `sent` is an
+ * unknown outcome, whoever they were. The row stays open until the transition that follows writes how it ended, unless
+ * certainly nothing happened.
+ */
+export async function chargePayment(deps: ActivityDeps, input: AttemptReference): Promise<ChargeAnswer> {
+  const provider = providerNamed(deps, input.provider);
+  const attemptId = attemptIdOf(input.paymentId, 'charge', input.attemptNumber);
+  const seen: SeenAttempt = { attemptId, paymentId: input.paymentId, sender: randomUUID() };
+  const mayStillSend = deadlineIn(sendWithinMs); // starts before the database's clock does: never later than the row says
+  const begun = await beginAttempt(deps.db, input.merchantId, {
+    ...seen,
+    operation: 'charge',
+    number: input.attemptNumber,
+    provider: provider.name,
+    sendWithinMs,
+  });
+  if (begun.kind === 'moved_on') return { kind: 'moved_on' };
+  if (begun.kind === 'in_doubt') {
+    throw new ProviderFault('unknown_outcome', 'an earlier try may have been sent; asking before anything else');
+  }
+  const { charge } = begun;
+  const request = { ...charge, reference: charge.paymentId, idempotencyKey: attemptId };
+  const call = {
+    correlationId: charge.correlationId,
+    timeoutMs: activityInfo().isLocal ? firstTryTimeoutMs : laterTryTimeoutMs,
+    mayStillSend,
+  };
+  try {
+    return await withHeartbeats(() => provider.charge(request, call));
+  } catch (error) {
+    throw await afterFault(deps, input.merchantId, seen, error);
+  }
+}
+
+/** What a fault says of the attempt as a whole: an earlier send of the same key may have arrived all the same. */
+async function afterFault(deps: ActivityDeps, merchantId: string, seen: SeenAttempt, fault: unknown): Promise<unknown> {
+  if (!(fault instanceof ProviderFault)) return fault;
+  if (fault.kind === 'unknown_outcome' || fault.kind === 'rejected') return fault;
+  const released = await releaseAttempt(deps.db, merchantId, seen);
+  if (released === 'not_sent') return fault;
+  return new ProviderFault('unknown_outcome', `${fault.message}; an earlier send may have arrived`, { cause: fault });
+}
+
+/**
+ * A question that is answered "yes" for so long. It believes whichever of two clocks ran further, so that neither a clock
+ * set back nor a paused machine makes it generous.
+ */
+function deadlineIn(ms: number): () => boolean {
+  const wall = Date.now();
+  const monotonic = performance.now();
+  return () => Math.max(Date.now() - wall, performance.now() - monotonic) < ms;
+}

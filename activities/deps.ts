@@ -1,0 +1,10 @@
+import type { Database } from '../prisma/database.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Providers } from './providers/index.ts';
+
+/** What activities need of the process that runs them. */
+export interface ActivityDeps {
+  readonly db: Database;
+  readonly providers: Providers;
+  readonly logger: Logger;
+}

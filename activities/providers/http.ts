@@ -1,0 +1,84 @@
+import { Agent, type Dispatcher } from 'undici';
+import { type ProviderCall, ProviderFault } from './provider.ts';
+
+/** One exchange with a provider, as read from the wire. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: string;
+}
+
+/** A provider's HTTP connections. */
+export interface HttpClient {
+  /**
+   * Sends a request and reads the whole answer. Throws a `ProviderFault`: `unavailable` when certainly no byte was
+   * written, `unknown_outcome` when the request left and no whole answer came back in time.
+   */
+  send(request: HttpRequest, call: ProviderCall): Promise<HttpAnswer>;
+  close(): Promise<void>;
+}
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+const connectTimeoutMs = 2_000;
+const answerBytesMax = 1_000_000;
+
+/** Opens connections to one origin: no retries, no redirects, no pipelining, answers of at most 1 MB. */
+export function createHttpClient(origin: string, connectionsMax = 64): HttpClient {
+  const agent = new Agent({
+    connections: connectionsMax,
+    pipelining: 1,
+    connect: { timeout: connectTimeoutMs },
+    maxResponseSize: answerBytesMax,
+  });
+  return {
+    send: (request, call) => exchange(agent, origin, request, call),
+    close: () => agent.close(),
+  };
+}
+
+async function exchange(agent: Agent, origin: string, request: HttpRequest, call: ProviderCall): Promise<HttpAnswer> {
+  let isWritten = false;
+  const guarded = agent.compose((dispatch) => (options, handler) => {
+    const onRequestStart = handler.onRequestStart?.bind(handler);
+    handler.onRequestStart = (controller, context) => {
+      onRequestStart?.(controller, context);
+      if (call.mayStillSend()) isWritten = true;
+      else controller.abort(new Error('the request came too late to its connection'));
+    };
+    return dispatch(options, handler);
+  });
+  try {
+    const answer = await guarded.request({
+      origin,
+      path: request.path,
+      method: request.method,
+      headers: { accept: 'application/json', ...request.headers },
+      body: request.body ?? null,
+      signal: AbortSignal.timeout(call.timeoutMs),
+    });
+    return { status: answer.statusCode, headers: answer.headers, body: await readText(answer.body) };
+  } catch (error) {
+    if (isWritten) throw new ProviderFault('unknown_outcome', 'no whole answer came back in time', { cause: error });
+    throw new ProviderFault('unavailable', 'the request did not leave: no connection in time', { cause: error });
+  }
+}
+
+/** Strict UTF-8: a broken byte must not become a replacement character in an amount or an id. */
+async function readText(body: Dispatcher.ResponseData['body']): Promise<string> {
+  return new TextDecoder('utf-8', { fatal: true }).decode(await body.arrayBuffer());
+}
+
+/** `Retry-After` in milliseconds, from seconds or a date; null when it is absent or unreadable. */
+export function retryAfterMsOf(answer: HttpAnswer, now: number): number | null {
+  const value = answer.headers['retry-after'];
+  if (typeof value !== 'string') return null;
+  if (/^\d{1,6}$/.test(value)) return Number(value) * 1000;
+  const instant = Date.parse(value);
+  return Number.isNaN(instant) ? null : Math.max(0, instant - now);
+}

@@ -1,0 +1,68 @@
+import type { ChargeOutcome, FaultKind } from '../../workflows/domain/outcome.ts';
+
+/**
+ * What every payment provider offers to the rest of the product. An adapter is a folder beside this file; the registry
+ * in `index.ts` names it. It does one HTTP exchange per call and never retries: retries live in Temporal alone.
+ */
+export interface Provider {
+  readonly name: string;
+  readonly idempotency: Idempotency;
+  /** How long after `send_before` a request may still be processed: until then "not found" proves nothing. */
+  readonly processingHorizonMs: number;
+  /** Charges a card once per idempotency key. Throws a `ProviderFault` when there is no outcome to report. */
+  charge(request: ChargeRequest, call: ProviderCall): Promise<ChargeOutcome>;
+  /** Finds a charge by our reference and key; null when the provider does not know it. Throws a `ProviderFault`. */
+  lookUpCharge(request: ChargeLookUp, call: ProviderCall): Promise<ChargeOutcome | null>;
+  /** Frees its connections. */
+  close(): Promise<void>;
+}
+
+/**
+ * What a provider does with the same key sent twice:
+ *
+ * - `key`: it answers the second with what came of the first, for as long as it keeps its books.
+ * - `window`: the same, but only for `windowMs`.
+ * - `lookup`: it knows no keys; a charge can be found by our reference.
+ * - `none`: neither; such a provider is asked to charge at most once, and a person decides the rest.
+ */
+export type Idempotency =
+  | { readonly kind: 'key' }
+  | { readonly kind: 'window'; readonly windowMs: number }
+  | { readonly kind: 'lookup' }
+  | { readonly kind: 'none' };
+
+/** A charge to make. `reference` is the payment's id; the amount is in minor units as ISO 4217 counts them. */
+export interface ChargeRequest {
+  readonly reference: string;
+  readonly idempotencyKey: string;
+  readonly amountMinor: bigint;
+  readonly currency: string;
+  readonly cardToken: string;
+}
+
+/** A charge to find. Amount and currency are what we asked for: another amount found is a `mismatched` outcome. */
+export type ChargeLookUp = Omit<ChargeRequest, 'cardToken'>;
+
+/** How one exchange is to be made. */
+export interface ProviderCall {
+  readonly correlationId: string;
+  /** The whole exchange ends within this time. */
+  readonly timeoutMs: number;
+  /** Asked in the moment before the request is written: false means that it is too late and nothing may leave. */
+  mayStillSend(): boolean;
+}
+
+/** A call without an outcome. `kind` says whether it happened and whether it may be repeated; see `FaultKind`. */
+export class ProviderFault extends Error {
+  override readonly name = 'ProviderFault';
+  readonly kind: FaultKind;
+  /** For `rate_limited`: what the provider asked for. */
+  readonly retryAfterMs: number | null;
+
+  /** `message` goes to operators and histories: no card data, no personal data, nothing from a response's body. */
+  constructor(kind: FaultKind, message: string, options: { cause?: unknown; retryAfterMs?: number | null } = {}) {
+    super(message, { cause: options.cause });
+    this.kind = kind;
+    this.retryAfterMs = options.retryAfterMs ?? null;
+  }
+}

@@ -1,0 +1,80 @@
+import express, { type Express, type RequestHandler } from 'express';
+import type { ApiDeps } from './deps.ts';
+import { Problem } from './errors.ts';
+import { answerProblems } from './middleware/answer-problems.ts';
+import { authenticate } from './middleware/authenticate.ts';
+import { identifyRequest, originOf, receivedAtOf, requestIdOf } from './middleware/identify-request.ts';
+import { readJson } from './middleware/read-body.ts';
+import { validate } from './middleware/validate.ts';
+import { openApiDocument } from './openapi.ts';
+import type { Caller, Route } from './route.ts';
+import { routes as allRoutes } from './routes/index.ts';
+
+/**
+ * The API as an Express app. A request is identified, then authenticated, then read and validated, then served; nobody
+ * without a key makes it read a body.
+ */
+export function createApp(deps: ApiDeps, routes: readonly Route[] = allRoutes): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('query parser', 'simple');
+  app.set('case sensitive routing', true);
+  app.use(identifyRequest);
+  app.use(hardenHeaders);
+  for (const route of routes) {
+    const reading = route.body === undefined ? [] : readJson;
+    app[route.method](expressPath(route), authenticated(deps, route), ...reading, served(deps, route));
+  }
+  app.get('/openapi.json', (_request, response) => void response.json(openApiDocument(routes)));
+  for (const path of new Set(routes.map(expressPath))) app.all(path, refuseMethod(routes, path));
+  app.use((_request, _response, next) => next(new Problem('not_found')));
+  app.use(answerProblems(deps.logger));
+  return app;
+}
+
+function authenticated(deps: ApiDeps, route: Route): RequestHandler {
+  const { permission } = route;
+  return async (request, response, next) => {
+    response.locals['caller'] = permission === null ? null : await authenticate(deps, request, permission);
+    next();
+  };
+}
+
+function served(deps: ApiDeps, route: Route): RequestHandler {
+  return async (request, response) => {
+    const requestId = requestIdOf(response);
+    const caller = response.locals['caller'] as Caller | null;
+    const valid = validate(route, request);
+    const context = { requestId, origin: originOf(request), receivedAt: receivedAtOf(response), rawBody: request.body };
+    const answer = await route.serve(deps, { ...valid, ...context }, caller);
+    const { data } = answer;
+    response
+      .status(answer.status)
+      .set(answer.headers ?? {})
+      .json(route.hasEnvelope ? { data, request_id: requestId, timestamp: new Date().toISOString() } : data);
+    deps.logger.info({ operation: route.operationId, status: answer.status, request_id: requestId }, 'served');
+  };
+}
+
+/** OpenAPI's `{id}` as Express has it. */
+function expressPath(route: Route): string {
+  return route.path.replaceAll(/\{(\w+)\}/g, ':$1');
+}
+
+function refuseMethod(routes: readonly Route[], path: string): RequestHandler {
+  const allowed = routes.filter((route) => expressPath(route) === path).map((route) => route.method.toUpperCase());
+  return (_request, _response, next) =>
+    next(new Problem('method_not_allowed', { headers: { Allow: allowed.join(', ') } }));
+}
+
+/** Answers are data for programs: nothing may be stored by caches, guessed, framed or run. */
+const hardenHeaders: RequestHandler = (_request, response, next) => {
+  response.set({
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+    'Content-Security-Policy': "default-src 'self'",
+    'X-Frame-Options': 'DENY',
+  });
+  next();
+};

@@ -1,0 +1,133 @@
+/** Every problem that the API can answer with: its HTTP status, its title, and what it means for the caller. */
+export const problemCatalogue = {
+  invalid_json: {
+    status: 400,
+    title: 'The body is not readable JSON',
+    meaning: 'Nothing was done. Send valid UTF-8 JSON.',
+  },
+  invalid_header: {
+    status: 400,
+    title: 'A header is not valid',
+    meaning: 'Nothing was done. `errors` names the header.',
+  },
+  unauthorized: {
+    status: 401,
+    title: 'The API key is missing or not valid',
+    meaning: 'Send `Authorization: Bearer <key>`.',
+  },
+  forbidden: {
+    status: 403,
+    title: 'This key may not do that',
+    meaning: 'The key lacks the permission that the route names.',
+  },
+  not_found: {
+    status: 404,
+    title: 'There is no such thing here',
+    meaning: 'It does not exist for this merchant in this mode.',
+  },
+  method_not_allowed: {
+    status: 405,
+    title: 'The method is not allowed here',
+    meaning: '`Allow` names those that are.',
+  },
+  external_id_taken: {
+    status: 409,
+    title: 'The external_id belongs to another payment',
+    meaning: 'Nothing was stored. The payment that has it was made with another idempotency key.',
+  },
+  body_too_large: {
+    status: 413,
+    title: 'The body is too large',
+    meaning: 'Nothing was done. Bodies are at most 64 KB.',
+  },
+  unsupported_media_type: {
+    status: 415,
+    title: 'The content type is not supported',
+    meaning: 'Nothing was done. Send `Content-Type: application/json`, UTF-8, without a content encoding.',
+  },
+  validation_failed: {
+    status: 422,
+    title: 'Some fields are not valid',
+    meaning: 'Nothing was stored. `errors` names them.',
+  },
+  card_number_refused: {
+    status: 422,
+    title: 'The request contains a card number',
+    meaning: 'Nothing was stored or logged. Card numbers are accepted nowhere: send a card token.',
+  },
+  idempotency_key_reused: {
+    status: 422,
+    title: 'The idempotency key was used with another body',
+    meaning: 'Nothing was done. Use a new key for a new payment.',
+  },
+  internal_error: {
+    status: 500,
+    title: 'Something went wrong on our side',
+    meaning: 'Repeat with the same idempotency key.',
+  },
+  not_accepted: {
+    status: 503,
+    title: 'The payment was not accepted',
+    meaning:
+      'This request did nothing. An earlier one with the same key may still be at work; repeat with the same key after `Retry-After`.',
+  },
+  acceptance_unknown: {
+    status: 503,
+    title: 'It is not known yet whether the payment was accepted',
+    meaning: 'The request was sent on, but no answer came in time. Repeat with the same key and learn what happened.',
+  },
+  unavailable: { status: 503, title: 'The service cannot answer now', meaning: 'Nothing was changed. Try again.' },
+} as const satisfies Record<string, { status: number; title: string; meaning: string }>;
+
+export type ProblemCode = keyof typeof problemCatalogue;
+
+/** One thing that is wrong with a request: where (a JSON pointer into the body, or a header's name) and what. */
+export interface FieldError {
+  readonly pointer?: string;
+  readonly header?: string;
+  readonly detail: string;
+}
+
+/** Thrown by handlers and middleware; `middleware/answer-problems.ts` turns it into `application/problem+json`. */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+  readonly code: ProblemCode;
+  readonly detail: string;
+  readonly errors: readonly FieldError[];
+  readonly headers: Readonly<Record<string, string>>;
+  /** Further members of the problem, such as `payment_id`. */
+  readonly members: Readonly<Record<string, string>>;
+
+  constructor(
+    code: ProblemCode,
+    options: {
+      detail?: string;
+      errors?: readonly FieldError[];
+      headers?: Record<string, string>;
+      members?: Record<string, string>;
+      cause?: unknown;
+    } = {},
+  ) {
+    super(code, { cause: options.cause });
+    this.code = code;
+    this.detail = options.detail ?? problemCatalogue[code].meaning;
+    this.errors = options.errors ?? [];
+    this.headers = options.headers ?? {};
+    this.members = options.members ?? {};
+  }
+}
+
+/** The body of a problem, as RFC 9457 has it. */
+export function problemBody(problem: Problem, requestId: string): Record<string, unknown> {
+  const { status, title } = problemCatalogue[problem.code];
+  return {
+    type: `urn:payment-orchestrator:problem:${problem.code}`,
+    title,
+    status,
+    detail: problem.detail,
+    code: problem.code,
+    request_id: requestId,
+    ...(problem.errors.length === 0 ? {} : { errors: problem.errors }),
+    ...problem.members,
+  };
+}

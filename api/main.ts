@@ -1,0 +1,40 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { openDatabase } from '../prisma/database.ts';
+import { createLogger } from '../runtime/logger.ts';
+import { dieOnUncaught, runProcess } from '../runtime/process.ts';
+import { apiSettings, readSettings } from '../runtime/settings.ts';
+import { openTemporalClient } from '../runtime/temporal.ts';
+import { createApp } from './app.ts';
+import { answerUnreadable } from './middleware/answer-unreadable.ts';
+import { createPaymentClient } from './payment-client.ts';
+
+runProcess(async () => {
+  const settings = readSettings(apiSettings);
+  const logger = createLogger('api', settings.LOG_LEVEL);
+  dieOnUncaught(logger);
+  const db = openDatabase(
+    {
+      url: settings.DATABASE_URL,
+      connectionsMax: settings.DATABASE_CONNECTIONS_MAX,
+      connectTimeoutMs: 2_000,
+      statementTimeoutMs: 3_000,
+    },
+    (err) => logger.warn({ err }, 'lost an idle database connection'),
+  );
+  const payments = createPaymentClient(openTemporalClient(settings.PAYLOAD_CODEC_KEYS));
+  const server = createServer(createApp({ db, payments, logger, apiKeyPepper: settings.API_KEY_PEPPER }));
+  server.on('clientError', answerUnreadable);
+  server.keepAliveTimeout = 65_000; // above the usual minute of load balancers
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(settings.API_PORT, settings.API_HOST, resolve);
+  });
+  logger.info({ host: settings.API_HOST, port: (server.address() as AddressInfo).port }, 'api ready');
+  return async () => {
+    server.closeIdleConnections();
+    await new Promise((resolve) => server.close(resolve));
+    await payments.close();
+    await db.close();
+    logger.info('api stopped');
+  };
+});

@@ -1,0 +1,179 @@
+import type { PaymentFailure } from '../workflows/domain/failure.ts';
+import { auditIdOf, eventIdOf } from '../workflows/domain/ids.ts';
+import { openStatuses, type PaymentStatus } from '../workflows/domain/payment-status.ts';
+import type { Acceptance, AcceptPayment, PaymentRequest, PaymentSnapshot } from '../workflows/ports.ts';
+import { type Database, run } from './database.ts';
+import type { Payment } from './generated/client.ts';
+
+/** The columns of a `PaymentSnapshot`, from a row or a statement's result called `p`. */
+export const snapshotColumns = `
+  p.id, p.merchant_id, p.is_test, p.external_id, p.request_hash, p.correlation_id, p.status, p.version,
+  p.amount::text AS amount_minor, p.currency, p.processor, p.open_attempt_id, p.failure, p.expires_at, p.ask_until`;
+
+export interface SnapshotRow {
+  id: string;
+  merchant_id: string;
+  is_test: boolean;
+  external_id: string;
+  request_hash: string;
+  correlation_id: string;
+  status: PaymentStatus;
+  version: number;
+  amount_minor: string;
+  currency: string;
+  processor: string | null;
+  open_attempt_id: string | null;
+  failure: PaymentFailure | null;
+  expires_at: Date;
+  ask_until: Date;
+}
+
+export function snapshotOf(row: SnapshotRow): PaymentSnapshot {
+  return {
+    id: row.id,
+    merchantId: row.merchant_id,
+    isTest: row.is_test,
+    externalId: row.external_id,
+    requestHash: row.request_hash,
+    correlationId: row.correlation_id,
+    status: row.status,
+    version: row.version,
+    amountMinor: row.amount_minor,
+    currency: row.currency,
+    processor: row.processor,
+    openAttemptId: row.open_attempt_id,
+    failure: row.failure,
+    expiresAt: row.expires_at.toISOString(),
+    askUntil: row.ask_until.toISOString(),
+  };
+}
+
+const insertPayment = {
+  name: 'insert_payment',
+  text: `
+    WITH p AS (
+      INSERT INTO payments (
+        id, merchant_id, is_test, idempotency_key, request_hash, external_id, correlation_id, amount, currency, purpose,
+        payment_method, card_token, customer_id, customer_email, customer_name, description, metadata, expires_at,
+        ask_until, created_at, updated_at)
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8::bigint, $9, $10, $11, $12, $13, $14, $15, $16, $17::jsonb, $18, $19, $20, $20)
+      ON CONFLICT DO NOTHING
+      RETURNING *
+    ), event AS (
+      INSERT INTO events (id, merchant_id, is_test, type, object_id, sequence, data, created_at)
+      SELECT $21, p.merchant_id, p.is_test, 'payment.pending', p.id, p.version, payment_event_data(p), p.created_at FROM p
+    ), audit AS (
+      INSERT INTO payment_audit_trail (
+        id, event_id, merchant_id, is_test, payment_id, actor, origin, action, from_status, to_status, outcome, amount,
+        currency, correlation_id, created_at)
+      SELECT $22, $21, p.merchant_id, p.is_test, p.id, $23, $24, 'create_payment', NULL, p.status, 'Payment Pending',
+        p.amount, p.currency, p.correlation_id, p.created_at FROM p
+    )
+    SELECT ${snapshotColumns} FROM p`,
+};
+
+const selectSnapshot = {
+  name: 'select_payment_snapshot',
+  text: `SELECT ${snapshotColumns} FROM payments p WHERE p.id = $1 AND p.merchant_id = $2`,
+};
+
+/**
+ * Commits the payment with its event and audit entry in one statement, or finds the row that this id already has.
+ * Refused, with nothing stored: the external id belongs to another payment, the key was used with another body, or there
+ * is neither a row nor a request.
+ */
+export async function acceptPayment(db: Database, input: AcceptPayment): Promise<Acceptance> {
+  if (input.request !== undefined) {
+    const inserted = await insert(db, input, input.request);
+    if (inserted !== null) return { kind: 'accepted', payment: inserted };
+  }
+  const existing = await findSnapshot(db, input.merchantId, input.paymentId);
+  if (existing === null) {
+    return { kind: 'refused', code: input.request === undefined ? 'not_found' : 'external_id_taken' };
+  }
+  if (input.request !== undefined && input.request.requestHash !== existing.requestHash) {
+    return { kind: 'refused', code: 'idempotency_key_reused' };
+  }
+  return { kind: 'accepted', payment: existing };
+}
+
+async function insert(db: Database, input: AcceptPayment, request: PaymentRequest): Promise<PaymentSnapshot | null> {
+  const eventId = eventIdOf(input.paymentId, 1, 'payment.pending');
+  const rows = await run<SnapshotRow>(db, insertPayment, [
+    input.paymentId,
+    input.merchantId,
+    input.isTest,
+    request.idempotencyKey,
+    request.requestHash,
+    request.externalId ?? input.paymentId,
+    request.correlationId,
+    request.amountMinor,
+    request.currency,
+    request.purpose,
+    request.paymentMethod,
+    request.cardToken,
+    request.customerId,
+    request.customerEmail,
+    request.customerName,
+    request.description,
+    JSON.stringify(request.metadata),
+    later(input.now, request.expiresAfterSeconds),
+    later(input.now, request.askForSeconds),
+    input.now,
+    eventId,
+    auditIdOf(eventId),
+    request.actor,
+    request.origin,
+  ]);
+  return rows[0] === undefined ? null : snapshotOf(rows[0]);
+}
+
+function later(instant: string, seconds: number): string {
+  return new Date(Date.parse(instant) + seconds * 1000).toISOString();
+}
+
+/** The payment's row as its workflow needs it, or null. */
+export async function findSnapshot(
+  db: Database,
+  merchantId: string,
+  paymentId: string,
+): Promise<PaymentSnapshot | null> {
+  const rows = await run<SnapshotRow>(db, selectSnapshot, [paymentId, merchantId]);
+  return rows[0] === undefined ? null : snapshotOf(rows[0]);
+}
+
+/** Whose objects a caller may see: one merchant, in one mode. */
+export interface MerchantScope {
+  readonly merchantId: string;
+  readonly isTest: boolean;
+}
+
+/** The whole row of a payment of this merchant in this mode, or null. */
+export async function findPayment(db: Database, scope: MerchantScope, paymentId: string): Promise<Payment | null> {
+  return db.prisma.payment.findUnique({
+    where: { id: paymentId, merchantId: scope.merchantId, isTest: scope.isTest },
+  });
+}
+
+/** An open payment as the sweep needs it to start its workflow again. */
+export interface OpenPayment {
+  readonly id: string;
+  readonly merchantId: string;
+  readonly isTest: boolean;
+  readonly externalId: string;
+  readonly amount: bigint;
+  readonly currency: string;
+}
+
+/** Payments of every merchant that are not final and were not touched since `untouchedSince`, after a cursor, by id. */
+export async function listOpenPayments(
+  db: Database,
+  page: { readonly untouchedSince: Date; readonly afterId: string; readonly limit: number },
+): Promise<OpenPayment[]> {
+  return db.prisma.payment.findMany({
+    where: { status: { in: [...openStatuses] }, updatedAt: { lt: page.untouchedSince }, id: { gt: page.afterId } },
+    select: { id: true, merchantId: true, isTest: true, externalId: true, amount: true, currency: true },
+    orderBy: { id: 'asc' },
+    take: page.limit,
+  });
+}

@@ -1,0 +1,11 @@
+/** A seeded stream of numbers in [0, 1): the same seed gives the same stream. Algorithm: mulberry32 by Tommy
+ * Ettinger (public domain); good enough for dice, not for secrets. */
+export function seededRandom(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

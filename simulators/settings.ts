@@ -1,0 +1,39 @@
+import { z } from 'zod';
+
+const port = (standard: number) => z.coerce.number().int().min(0).max(65_535).default(standard);
+
+const environmentSchema = z.object({
+  SIMULATORS_HOST: z.string().min(1).default('127.0.0.1'),
+  SIMULATORS_PORT: port(4010),
+  EASYPAY_FACE_PORT: port(4011),
+  SIMULATORS_DATA_DIR: z.string('required: the folder that keeps the bank’s book').min(1),
+  EASYPAY_API_KEY: z.string('required: the secret that callers of the EasyPay face send as Bearer').min(1),
+});
+
+/** What one simulators process needs. Ports may be 0, which means any free port. */
+export interface Settings {
+  readonly host: string;
+  readonly controlPort: number;
+  readonly easypayPort: number;
+  readonly dataDir: string;
+  readonly easypayApiKey: string;
+}
+
+/**
+ * Reads the settings from environment variables. Throws one error that lists everything that is wrong, by name and
+ * without values, so that no secret is printed.
+ */
+export function readSettings(environment: Readonly<Record<string, string | undefined>>): Settings {
+  const parsed = environmentSchema.safeParse(environment);
+  if (!parsed.success) {
+    const lines = parsed.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`);
+    throw new Error(`The simulators cannot start; correct these environment variables:\n${lines.join('\n')}`);
+  }
+  return {
+    host: parsed.data.SIMULATORS_HOST,
+    controlPort: parsed.data.SIMULATORS_PORT,
+    easypayPort: parsed.data.EASYPAY_FACE_PORT,
+    dataDir: parsed.data.SIMULATORS_DATA_DIR,
+    easypayApiKey: parsed.data.EASYPAY_API_KEY,
+  };
+}

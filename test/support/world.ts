@@ -1,0 +1,222 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import pg from 'pg';
+import { storeApiKey } from '../../prisma/api-keys.ts';
+import { type Database, openDatabase } from '../../prisma/database.ts';
+import { changeMerchantSettings, createMerchant } from '../../prisma/merchants.ts';
+import { applyMigrations } from '../../prisma/migrate.ts';
+import { makeKey } from '../../runtime/api-key.ts';
+import { createDataConverter } from '../../runtime/temporal.ts';
+import { ensureDatabase, postgresProcess } from '../../workers/dev/postgres.ts';
+import { httpReady, outputReady } from '../../workers/dev/readiness.ts';
+import type { ChildSpec } from '../../workers/dev/supervisor.ts';
+import { findTemporalProgram, temporalProcess } from '../../workers/dev/temporal-server.ts';
+import { workflowBundlePath } from '../../workers/workflow-bundle.ts';
+import { searchAttributes } from '../../workflows/contract.ts';
+import { type Bank, bankAt } from './bank.ts';
+import { type TestProcess, testProcess } from './test-process.ts';
+
+const host = '127.0.0.1';
+
+/** A merchant of a test with its keys. */
+export interface TestMerchant {
+  readonly id: string;
+  readonly testKey: string;
+  readonly liveKey: string;
+}
+
+/** The whole product on free ports with data of its own: real processes that the test may kill. */
+export interface World {
+  readonly apiUrl: string;
+  readonly temporalAddress: string;
+  /** The Temporal CLI that started the server. */
+  readonly temporalProgram: string;
+  readonly bank: Bank;
+  readonly merchant: TestMerchant;
+  /** The application's role. */
+  readonly db: Database;
+  /** The superuser, for looking behind and for holding locks. */
+  readonly admin: pg.Pool;
+  readonly temporal: Client;
+  readonly postgres: TestProcess;
+  readonly temporalServer: TestProcess;
+  readonly simulators: TestProcess;
+  readonly worker: TestProcess;
+  readonly api: TestProcess;
+  /** Another worker process, not started yet. */
+  anotherWorker(): TestProcess;
+  createMerchant(settings?: Record<string, number>): Promise<TestMerchant>;
+  /** Everything that any process printed. */
+  logs(): string;
+  close(): Promise<void>;
+}
+
+/** What a test may want otherwise. */
+export interface WorldOptions {
+  /** Crash-safe Postgres, for tests that kill it. */
+  readonly durable?: boolean;
+  /** Environment that the API and the workers get on top. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Starts a world; every process is ready when it returns. Close it in `afterAll`. */
+export async function startWorld(options: WorldOptions = {}): Promise<World> {
+  const folder = mkdtempSync(join(tmpdir(), 'payments-'));
+  const log = (name: string) => join(folder, `${name}.log`);
+  const ports = await freePorts(5);
+  const [postgresPort, temporalPort, apiPort, controlPort, easypayPort] = ports as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const codecKey = randomBytes(32);
+  const pepper = randomBytes(32).toString('hex');
+  const easypayKey = randomBytes(16).toString('hex');
+
+  const { spec: postgresSpec, adminUrl } = await postgresProcess({
+    dataDir: join(folder, 'postgres', 'data'),
+    host,
+    port: postgresPort,
+    superuserPassword: randomBytes(16).toString('hex'),
+    durable: options.durable ?? false,
+  });
+  const source = await findTemporalProgram({
+    dataDir: join(folder, 'programs'),
+    env: withoutTemporalAddress(),
+    say: () => undefined,
+  });
+  if (source.kind !== 'program') throw new Error('tests start their own Temporal server');
+  const temporalSpec = await temporalProcess(source.path, {
+    ip: host,
+    port: temporalPort,
+    uiPort: null,
+    dbFilename: join(folder, 'temporal', 'temporal.db'),
+    searchAttributes,
+  });
+  const simulatorsSpec = ourProcess(
+    'simulators',
+    'simulators/main.ts',
+    httpReady(`http://${host}:${controlPort}/health`),
+    {
+      SIMULATORS_HOST: host,
+      SIMULATORS_PORT: String(controlPort),
+      EASYPAY_FACE_PORT: String(easypayPort),
+      SIMULATORS_DATA_DIR: join(folder, 'simulators'),
+      EASYPAY_API_KEY: easypayKey,
+    },
+  );
+  const postgres = testProcess(postgresSpec, log('postgres'));
+  const temporalServer = testProcess(temporalSpec, log('temporal'));
+  const simulators = testProcess(simulatorsSpec, log('simulators'));
+  await Promise.all([postgres.start(), temporalServer.start(), simulators.start(), workflowBundlePath()]);
+
+  const urls = await ensureDatabase({
+    adminUrl,
+    database: 'payments',
+    ownerPassword: 'owner',
+    applicationPassword: 'app',
+  });
+  await applyMigrations(urls.migrationDatabaseUrl);
+  const temporalAddress = `${host}:${temporalPort}`;
+  const env = {
+    DATABASE_URL: urls.databaseUrl,
+    TEMPORAL_ADDRESS: temporalAddress,
+    PAYLOAD_CODEC_KEYS: `test:${codecKey.toString('base64')}`,
+    API_KEY_PEPPER: pepper,
+    API_PORT: String(apiPort),
+    EASYPAY_URL: `http://${host}:${easypayPort}`,
+    EASYPAY_API_KEY: easypayKey,
+    ...options.env,
+  };
+  const workerSpec = ourProcess('worker', 'workers/worker.ts', outputReady('"worker ready"'), env);
+  const apiUrl = `http://${host}:${apiPort}`;
+  const worker = testProcess(workerSpec, log('worker'));
+  const api = testProcess(ourProcess('api', 'api/main.ts', httpReady(`${apiUrl}/health/ready`), env), log('api'));
+  await Promise.all([worker.start(), api.start()]);
+
+  const limits = { connectionsMax: 10, connectTimeoutMs: 5_000, statementTimeoutMs: 30_000 };
+  const db = openDatabase({ url: urls.databaseUrl, ...limits }, () => undefined);
+  const admin = new pg.Pool({ connectionString: adminUrl.replace(/\/postgres$/, '/payments'), max: 20 });
+  admin.on('error', () => undefined);
+  const connection = await Connection.connect({ address: temporalAddress });
+  const dataConverter = createDataConverter(new Map([['test', codecKey]]));
+  const temporal = new Client({ connection, dataConverter });
+  const processes = [api, worker, simulators, temporalServer, postgres];
+
+  const world = {
+    apiUrl,
+    temporalAddress,
+    temporalProgram: source.path,
+    bank: bankAt(`http://${host}:${controlPort}`),
+    db,
+    admin,
+    temporal,
+    postgres,
+    temporalServer,
+    simulators,
+    worker,
+    api,
+    anotherWorker() {
+      const another = testProcess({ ...workerSpec, name: 'another worker' }, log(`worker-${processes.length}`));
+      processes.unshift(another);
+      return another;
+    },
+    async createMerchant(settings: Record<string, number> = {}): Promise<TestMerchant> {
+      const { id } = await createMerchant(db, { id: `mer_${randomBytes(8).toString('hex')}`, name: 'Test merchant' });
+      await changeMerchantSettings(db, id, settings);
+      const keyOf = async (isTest: boolean) => {
+        const key = makeKey(isTest ? 'test' : 'live', pepper);
+        await storeApiKey(db, id, { ...key, name: 'key', isTest, permissions: ['payments:read', 'payments:write'] });
+        return key.text;
+      };
+      return { id, testKey: await keyOf(true), liveKey: await keyOf(false) };
+    },
+    logs: () => processes.map((process) => process.output()).join('\n'),
+    async close() {
+      await Promise.allSettled([connection.close(), db.close(), admin.end()]);
+      for (const process of processes) if (process.isRunning) await process.kill();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+  return { ...world, merchant: await world.createMerchant() };
+}
+
+function ourProcess(name: string, file: string, ready: ChildSpec['ready'], env: NodeJS.ProcessEnv): ChildSpec {
+  return {
+    name,
+    command: process.execPath,
+    args: [join(import.meta.dirname, '../..', file)],
+    env: { ...withoutTemporalAddress(), LOG_LEVEL: 'info', ...env },
+    ready,
+    stopTimeoutMs: 15_000,
+  };
+}
+
+/** A test's processes know only the test's own Temporal server. */
+function withoutTemporalAddress(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TEMPORAL_')));
+}
+
+/** Ports that are free now, each once. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, host, resolve));
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => {
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');
+    return address.port;
+  });
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}

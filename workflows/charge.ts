@@ -1,0 +1,145 @@
+import { faultTypeOf, locally, regularly } from './ask-of-the-world.ts';
+import { businessNow } from './clock.ts';
+import { answered, canceled, type Decision, expired, rejected, resolved, unanswered } from './decision.ts';
+import { attemptIdOf } from './domain/ids.ts';
+import { invariant } from './domain/invariant.ts';
+import { runUntil } from './interruptible.ts';
+import type { PaymentProcess } from './payment-process.ts';
+import * as policies from './policies.ts';
+import type { AskAnswer, AttemptReference, ChargeAnswer } from './ports.ts';
+import { showStep } from './status-board.ts';
+
+/** Where a step of charging leads: to a decision, to another send, or to asking first. */
+type Next =
+  | { readonly kind: 'decided'; readonly decision: Decision | null }
+  | { readonly kind: 'send' }
+  | { readonly kind: 'ask' };
+
+/**
+ * Charges the card at most once and says what to record (null: the row moved on, read it again). It goes back and forth
+ * between sending and asking: a send whose outcome is unknown is asked about, and sent again, with the same key, only
+ * when the answer allows it.
+ */
+export async function charge(payment: PaymentProcess): Promise<Decision | null> {
+  let next: Next = { kind: payment.isInDoubt ? 'ask' : 'send' };
+  for (let step = 0; ; step++) {
+    const given = givenUp(payment);
+    if (given !== null) return given;
+    if (next.kind === 'send' && payment.isWanted) {
+      next = step === 0 ? await sendFirst(payment) : await sendPatiently(payment);
+    } else {
+      next = await ask(payment);
+    }
+    if (next.kind === 'decided') return next.decision;
+  }
+}
+
+/** What people or time decided meanwhile. Nobody gives up a charge that is in doubt, except by resolving it. */
+function givenUp(payment: PaymentProcess): Decision | null {
+  if (payment.resolution !== null) return resolved(payment.resolution, provider, attemptIdFor(payment));
+  if (payment.isInDoubt) return null;
+  if (payment.cancelRequest !== null) return canceled(payment.cancelRequest);
+  return payment.isExpired ? expired() : null;
+}
+
+/** The quick way: one local try. */
+async function sendFirst(payment: PaymentProcess): Promise<Next> {
+  const { chargePayment } = locally({ ...policies.chargeFirst, summary: `charge at ${provider}, first try` });
+  try {
+    return afterSending(payment, await chargePayment(referenceFor(payment)));
+  } catch (error) {
+    return afterFailedSend(payment, error);
+  }
+}
+
+/** The patient way: tried again with backoff until there is an answer, the payment expires, or somebody interrupts. */
+async function sendPatiently(payment: PaymentProcess): Promise<Next> {
+  payment.doing = `charging at ${provider}, again after each failure until ${payment.row.expiresAt}`;
+  showStep(payment);
+  const { chargePayment } = regularly({ ...policies.chargeLater, summary: `charge at ${provider}` });
+  const end = { at: Date.parse(payment.row.expiresAt), summary: 'the payment expires' };
+  const retries = payment.retriesAsked;
+  const isInterrupted = () => payment.cancelRequest !== null || payment.retriesAsked > retries;
+  try {
+    const answer = await runUntil(() => chargePayment(referenceFor(payment)), end, isInterrupted);
+    return answer.kind === 'interrupted' ? { kind: 'send' } : afterSending(payment, answer.value);
+  } catch (error) {
+    return afterFailedSend(payment, error);
+  }
+}
+
+function afterSending(payment: PaymentProcess, answer: ChargeAnswer): Next {
+  switch (answer.kind) {
+    case 'moved_on':
+      return { kind: 'decided', decision: null };
+    case 'pending':
+      payment.isInDoubt = true;
+      return { kind: 'ask' };
+    default:
+      return { kind: 'decided', decision: answered(answer, provider, attemptIdFor(payment)) };
+  }
+}
+
+function afterFailedSend(payment: PaymentProcess, error: unknown): Next {
+  const type = faultTypeOf(error);
+  switch (type) {
+    case 'rejected':
+      return { kind: 'decided', decision: rejected(provider, attemptIdFor(payment)) };
+    case 'unavailable':
+    case 'rate_limited':
+    case 'misconfigured':
+      return { kind: 'send' };
+    default:
+      // A time-out, a lost worker, a database that failed half-way: the request may be on its way.
+      invariant(type !== 'broken_invariant', 'charging broke an invariant: see the failure of the activity');
+      payment.isInDoubt = true;
+      return { kind: 'ask' };
+  }
+}
+
+/** Asks what came of the attempt until the provider says, somebody decides, or `ask_until` comes. */
+async function ask(payment: PaymentProcess): Promise<Next> {
+  const askUntil = Date.parse(payment.row.askUntil);
+  if (businessNow() >= askUntil) return { kind: 'decided', decision: unanswered(provider, attemptIdFor(payment)) };
+  payment.doing = `asking ${provider} what came of the charge, until ${payment.row.askUntil}`;
+  showStep(payment);
+  const { askProvider } = regularly({ ...policies.ask, summary: `ask ${provider} what came of the charge` });
+  const mayRepeat = payment.isWanted;
+  const at = mayRepeat ? Math.min(askUntil, Date.parse(payment.row.expiresAt)) : askUntil;
+  const retries = payment.retriesAsked;
+  const isInterrupted = () =>
+    payment.resolution !== null || payment.retriesAsked > retries || (mayRepeat && payment.cancelRequest !== null);
+  try {
+    const work = () => askProvider({ ...referenceFor(payment), mayRepeat });
+    const answer = await runUntil(work, { at, summary: 'time to look again at what is wanted' }, isInterrupted);
+    return answer.kind === 'interrupted' ? { kind: 'ask' } : afterAsking(payment, answer.value);
+  } catch (error) {
+    // The last try before an interruption failed by itself: still unknown.
+    invariant(faultTypeOf(error) !== 'broken_invariant', 'asking broke an invariant: see the failure of the activity');
+    return { kind: 'ask' };
+  }
+}
+
+function afterAsking(payment: PaymentProcess, answer: AskAnswer): Next {
+  switch (answer.kind) {
+    case 'nothing_happened':
+      payment.isInDoubt = false;
+      return { kind: 'send' };
+    case 'repeat':
+      return { kind: 'send' };
+    default:
+      return { kind: 'decided', decision: answered(answer, provider, attemptIdFor(payment)) };
+  }
+}
+
+/** The one provider of this installation. */
+const provider = 'easypay';
+
+function referenceFor(payment: PaymentProcess): AttemptReference {
+  const { paymentId, merchantId } = payment.input;
+  return { paymentId, merchantId, attemptNumber: payment.attemptNumber, provider };
+}
+
+function attemptIdFor(payment: PaymentProcess): string {
+  return attemptIdOf(payment.input.paymentId, 'charge', payment.attemptNumber);
+}

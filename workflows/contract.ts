@@ -1,0 +1,98 @@
+import type { SearchAttributePair } from '@temporalio/common';
+import { defineQuery, defineUpdate } from '@temporalio/workflow';
+import type { PaymentFailure } from './domain/failure.ts';
+import type { PaymentStatus } from './domain/payment-status.ts';
+import type { PaymentRefusal, PaymentRequest } from './ports.ts';
+
+/** Where payments run. */
+export const paymentTaskQueue = 'payments';
+
+/** Names as histories store them: part of the public API. */
+export const paymentWorkflowType = 'paymentWorkflow';
+export const sweepWorkflowType = 'sweepWorkflow';
+
+/** The schedule that restarts payments without a workflow, and its period. */
+export const sweepScheduleId = 'payment-sweep';
+export const sweepEverySeconds = 30;
+
+/** Search attributes and their Temporal types; `PaymentStatus` is the status as it was when the workflow closed. */
+export const searchAttributes = {
+  PaymentStatus: 'Keyword',
+  Provider: 'Keyword',
+  MerchantId: 'Keyword',
+  Currency: 'Keyword',
+  NeedsReview: 'Bool',
+  PaymentId: 'Keyword',
+  SubscriptionId: 'Keyword',
+} as const;
+
+/** Starts or resumes a payment. Without `request` the row must exist: it holds all that the workflow needs. */
+export interface PaymentWorkflowInput {
+  readonly paymentId: string;
+  readonly merchantId: string;
+  readonly isTest: boolean;
+  readonly request?: PaymentRequest;
+}
+
+/** How a payment's workflow ended. Callers read the row; this is for operators. */
+export type PaymentWorkflowResult =
+  | { readonly status: PaymentStatus; readonly failure: PaymentFailure | null }
+  | { readonly refused: PaymentRefusal };
+
+/** What a waiting API call learns: only that there is something to read in the database, or why there never will be. */
+export type AwaitedPayment = { readonly kind: 'stored' } | { readonly kind: 'refused'; readonly code: PaymentRefusal };
+
+/** An operator's act carries who and why; both go to the audit trail. */
+export interface OperatorAct {
+  readonly actor: string;
+  readonly reason: string;
+}
+
+/** What a person found out about a charge whose outcome stayed unknown. */
+export interface Resolution extends OperatorAct {
+  readonly outcome: 'captured' | 'failed';
+  /** Where that can be seen: a statement line, a case number at the provider. */
+  readonly evidence: string;
+}
+
+/** Waits until the payment's row is committed. */
+export const awaitAccepted = defineUpdate<AwaitedPayment, [{ requestHash: string }]>('awaitAccepted');
+/** Waits until the payment is no longer `pending`. */
+export const awaitOutcome = defineUpdate<AwaitedPayment, [{ requestHash: string }]>('awaitOutcome');
+/** Withdraws a payment: takes effect if nothing was charged, and otherwise the payment ends as it must. Answers the end. */
+export const cancelPayment = defineUpdate<{ status: PaymentStatus }, [OperatorAct]>('cancelPayment');
+/** Ends the wait before the next try. */
+export const retryNow = defineUpdate<{ retried: true }, [OperatorAct]>('retryNow');
+/** Decides a payment whose outcome nobody could learn. Answers the end. */
+export const resolvePayment = defineUpdate<{ status: PaymentStatus }, [Resolution]>('resolvePayment');
+/** What the workflow knows and does now. */
+export const getPayment = defineQuery<PaymentView>('getPayment');
+
+export interface PaymentView {
+  readonly paymentId: string;
+  readonly status: PaymentStatus | null;
+  readonly doing: string;
+  readonly version: number | null;
+}
+
+/** The options under which every process starts a payment's workflow. */
+export function paymentStartOptions(payment: {
+  readonly paymentId: string;
+  readonly merchantId: string;
+  readonly currency: string;
+  readonly summary: string;
+}) {
+  return {
+    workflowId: payment.paymentId,
+    taskQueue: paymentTaskQueue,
+    /** A dead worker is noticed after this long; local activities stay below it by heartbeating. */
+    workflowTaskTimeout: '5 seconds',
+    staticSummary: payment.summary,
+    typedSearchAttributes: [
+      { key: { name: 'PaymentId', type: 'KEYWORD' }, value: payment.paymentId },
+      { key: { name: 'MerchantId', type: 'KEYWORD' }, value: payment.merchantId },
+      { key: { name: 'Currency', type: 'KEYWORD' }, value: payment.currency },
+      { key: { name: 'PaymentStatus', type: 'KEYWORD' }, value: 'pending' },
+    ] satisfies SearchAttributePair[],
+  } as const;
+}

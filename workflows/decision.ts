@@ -1,0 +1,111 @@
+import type { OperatorAct, Resolution } from './contract.ts';
+import { failureOf, type PaymentFailure } from './domain/failure.ts';
+import type { FinalOutcome } from './domain/outcome.ts';
+import type { PaymentStatus } from './domain/payment-status.ts';
+import type { AttemptEnd, Transition } from './ports.ts';
+
+/** What to write next, with everything that the transition's statement needs beside the row itself. */
+export interface Decision {
+  readonly to: PaymentStatus;
+  readonly action: string;
+  readonly actor: string;
+  readonly provider: string | null;
+  /** The attempt that must be open for this decision to hold; null: none may be. */
+  readonly openAttemptId: string | null;
+  readonly keepsAttemptOpen: boolean;
+  readonly attemptEnd: AttemptEnd | null;
+  readonly failure: PaymentFailure | null;
+  readonly alert: Transition['alert'];
+  readonly details: Readonly<Record<string, string>>;
+}
+
+const system: Omit<Decision, 'to' | 'action'> = {
+  actor: 'system',
+  provider: null,
+  openAttemptId: null,
+  keepsAttemptOpen: false,
+  attemptEnd: null,
+  failure: null,
+  alert: null,
+  details: {},
+};
+
+/** The provider answered. An answer about another amount leaves the attempt open until a person decides. */
+export function answered(outcome: FinalOutcome, provider: string, attemptId: string): Decision {
+  const base = { ...system, provider, openAttemptId: attemptId, action: 'charge' };
+  switch (outcome.kind) {
+    case 'approved':
+      return { ...base, to: 'captured', attemptEnd: { attemptId, state: 'approved', outcome } };
+    case 'declined':
+      return {
+        ...base,
+        to: 'failed',
+        attemptEnd: { attemptId, state: 'declined', outcome },
+        failure: failureOf(outcome.declineCode),
+      };
+    case 'mismatched':
+      return {
+        ...base,
+        to: 'unresolved',
+        keepsAttemptOpen: true,
+        attemptEnd: { attemptId, state: 'mismatched', outcome },
+        failure: failureOf('amount_mismatch'),
+        alert: 'payment_unresolved',
+      };
+  }
+}
+
+/** The provider refused our request as wrong: certainly not charged. */
+export function rejected(provider: string, attemptId: string): Decision {
+  return {
+    ...system,
+    to: 'failed',
+    action: 'charge',
+    provider,
+    openAttemptId: attemptId,
+    attemptEnd: { attemptId, state: 'rejected', outcome: null },
+    failure: failureOf('provider_rejected'),
+  };
+}
+
+/** No provider took the charge before `expires_at`, and none is in doubt. */
+export function expired(): Decision {
+  return { ...system, to: 'failed', action: 'expire', failure: failureOf('provider_unavailable') };
+}
+
+/** Withdrawn before anything was sent, or after it was proven that nothing happened. */
+export function canceled(act: OperatorAct): Decision {
+  return { ...system, to: 'canceled', action: 'cancel', actor: act.actor, details: { reason: act.reason } };
+}
+
+/** Nobody said what came of the charge before `ask_until`: a person decides. */
+export function unanswered(provider: string, attemptId: string): Decision {
+  return {
+    ...system,
+    to: 'unresolved',
+    action: 'give_up_asking',
+    provider,
+    openAttemptId: attemptId,
+    keepsAttemptOpen: true,
+    attemptEnd: { attemptId, state: 'unanswered', outcome: null },
+    failure: failureOf('outcome_unknown'),
+    alert: 'payment_unresolved',
+  };
+}
+
+/** A person found out. */
+export function resolved(resolution: Resolution, provider: string, attemptId: string): Decision {
+  const { actor, reason, evidence, outcome } = resolution;
+  const isCaptured = outcome === 'captured';
+  return {
+    ...system,
+    to: outcome,
+    action: 'resolve',
+    actor,
+    provider,
+    openAttemptId: attemptId,
+    attemptEnd: { attemptId, state: isCaptured ? 'approved' : 'declined', outcome: null },
+    failure: isCaptured ? null : failureOf('resolved_not_charged'),
+    details: { reason, evidence },
+  };
+}

@@ -1,0 +1,64 @@
+import { sha256 } from '@noble/hashes/sha2.js';
+import { utf8ToBytes } from '@noble/hashes/utils.js';
+
+const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
+const idBits = 130;
+
+/** What makes a payment the same payment: a repeat of all four parts names the same row and the same workflow. */
+export interface PaymentIdentity {
+  readonly merchantId: string;
+  readonly isTest: boolean;
+  readonly idempotencyKey: string;
+}
+
+/** The id of the payment that this key creates; also its workflow id. Derived, so every process computes the same one. */
+export function paymentIdOf(identity: PaymentIdentity): string {
+  const mode = identity.isTest ? 'test' : 'live';
+  return derivedId('pay', [identity.merchantId, mode, 'create_payment', '', identity.idempotencyKey]);
+}
+
+/** Operations of a payment that move money at a provider. */
+export type Operation = 'charge';
+
+/**
+ * The id of a business attempt, which is also the idempotency key that the provider sees: a function of the payment,
+ * the operation and the attempt's number only, so that no restart, reset or second worker can make another one.
+ */
+export function attemptIdOf(paymentId: string, operation: Operation, attemptNumber: number): string {
+  return derivedId('att', [paymentId, operation, attemptNumber]);
+}
+
+/** The id of the event that moves an object to `version` with this type; the same decision made twice has the same id. */
+export function eventIdOf(objectId: string, version: number, type: string): string {
+  return derivedId('evt', [objectId, version, type]);
+}
+
+/** The id of the audit entry that belongs to an event. */
+export function auditIdOf(eventId: string): string {
+  return derivedId('aud', [eventId]);
+}
+
+/** The id of the alert that an event opens. */
+export function alertIdOf(eventId: string): string {
+  return derivedId('alr', [eventId]);
+}
+
+/** `prefix_` and 130 bits of SHA-256 over the parts, in Crockford's base32 (26 characters). JSON keeps the parts apart. */
+function derivedId(prefix: string, parts: readonly (string | number)[]): string {
+  const digest = sha256(utf8ToBytes(JSON.stringify([prefix, ...parts])));
+  return `${prefix}_${base32(digest, idBits)}`;
+}
+
+/** The first `bits` bits, five to a character (Crockford's alphabet in lower case: no i, l, o, u). */
+export function base32(bytes: Uint8Array, bits: number): string {
+  let text = '';
+  for (let start = 0; start < bits; start += 5) {
+    let value = 0;
+    for (let bit = start; bit < start + 5; bit++) {
+      const byte = bytes[bit >> 3] ?? 0;
+      value = (value << 1) | (bit < bits ? (byte >> (7 - (bit & 7))) & 1 : 0);
+    }
+    text += alphabet.charAt(value);
+  }
+  return text;
+}

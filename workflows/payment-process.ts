@@ -1,0 +1,158 @@
+import { ApplicationFailure, condition, setHandler } from '@temporalio/workflow';
+import { businessNow } from './clock.ts';
+import {
+  type AwaitedPayment,
+  awaitAccepted,
+  awaitOutcome,
+  cancelPayment,
+  getPayment,
+  type OperatorAct,
+  type PaymentView,
+  type PaymentWorkflowInput,
+  type Resolution,
+  resolvePayment,
+  retryNow,
+} from './contract.ts';
+import { invariant } from './domain/invariant.ts';
+import { isFinal, type PaymentStatus } from './domain/payment-status.ts';
+import type { PaymentRefusal, PaymentSnapshot } from './ports.ts';
+
+/**
+ * What one payment's workflow knows, what others asked of it, and the guards that decide which requests it takes. The
+ * handlers are one line each; the story that acts on them is in `payment.ts`.
+ */
+export class PaymentProcess {
+  readonly input: PaymentWorkflowInput;
+  /** What it does now, for operators. */
+  doing = 'accepting the payment';
+  /** The business attempt that is being made: one provider idempotency key. */
+  readonly attemptNumber = 1;
+  /** Whether money may have moved without our knowing: then we ask, and neither give up nor send anew. */
+  isInDoubt = false;
+  cancelRequest: OperatorAct | null = null;
+  resolution: Resolution | null = null;
+  retriesAsked = 0;
+
+  #row: PaymentSnapshot | null = null;
+  #refusal: PaymentRefusal | null = null;
+
+  constructor(input: PaymentWorkflowInput) {
+    this.input = input;
+  }
+
+  /** Registers the handlers; before the first await, or early messages are lost. */
+  listen(): void {
+    setHandler(awaitAccepted, (asked) => this.#stored(asked, () => true));
+    setHandler(awaitOutcome, (asked) => this.#stored(asked, () => this.status !== 'pending'));
+    setHandler(cancelPayment, (act) => this.#cancel(act), { validator: (act) => this.#mayCancel(act) });
+    setHandler(retryNow, () => this.#retry(), { validator: (act) => this.#mayRetry(act) });
+    setHandler(resolvePayment, (act) => this.#resolve(act), { validator: (act) => this.#mayResolve(act) });
+    setHandler(getPayment, () => this.#view());
+  }
+
+  /** The row as it was last read or written. */
+  get row(): PaymentSnapshot {
+    invariant(this.#row !== null, 'the payment is not accepted yet');
+    return this.#row;
+  }
+
+  get status(): PaymentStatus {
+    return this.row.status;
+  }
+
+  get isExpired(): boolean {
+    return businessNow() >= Date.parse(this.row.expiresAt);
+  }
+
+  /** Neither a cancellation nor the expiry speaks against sending. */
+  get isWanted(): boolean {
+    return this.cancelRequest === null && !this.isExpired;
+  }
+
+  /** Takes over a row, after `accept` and after every step; an open attempt in it means doubt. */
+  adopt(row: PaymentSnapshot): void {
+    this.#row = row;
+    this.isInDoubt = row.openAttemptId !== null;
+  }
+
+  refuse(code: PaymentRefusal): void {
+    this.#refusal = code;
+  }
+
+  /** An operator cancelled the workflow itself: the same wish, by another door. */
+  requestCancelFromTemporal(): void {
+    this.cancelRequest ??= { actor: 'operator:temporal', reason: 'cancellation requested in Temporal' };
+  }
+
+  async #stored(asked: { requestHash: string }, isEnough: () => boolean): Promise<AwaitedPayment> {
+    await condition(() => this.#refusal !== null || this.#row !== null);
+    if (this.#refusal !== null) return { kind: 'refused', code: this.#refusal };
+    if (asked.requestHash !== this.row.requestHash) return { kind: 'refused', code: 'idempotency_key_reused' };
+    await condition(isEnough);
+    return { kind: 'stored' };
+  }
+
+  async #cancel(act: OperatorAct): Promise<{ status: PaymentStatus }> {
+    this.cancelRequest = act;
+    return this.#end();
+  }
+
+  #mayCancel(act: OperatorAct): void {
+    requireAct(act);
+    if (this.#row !== null && isFinal(this.status)) refuse(`the payment is ${this.status}: nothing is left to cancel`);
+    if (this.#row?.status === 'unresolved') refuse('the outcome is unknown: use resolvePayment');
+    if (this.cancelRequest !== null) refuse('a cancellation is under way');
+  }
+
+  #retry(): { retried: true } {
+    this.retriesAsked += 1;
+    return { retried: true };
+  }
+
+  #mayRetry(act: OperatorAct): void {
+    requireAct(act);
+    if (this.#row?.status !== 'pending') refuse('there is nothing to retry now');
+  }
+
+  async #resolve(act: Resolution): Promise<{ status: PaymentStatus }> {
+    this.resolution = act;
+    return this.#end();
+  }
+
+  #mayResolve(act: Resolution): void {
+    requireAct(act);
+    if (act.outcome !== 'captured' && act.outcome !== 'failed') refuse('outcome must be "captured" or "failed"');
+    if (!isText(act.evidence)) refuse('evidence is missing: say where the outcome can be seen');
+    const isUnknown = this.#row?.status === 'unresolved' || (this.#row?.status === 'pending' && this.isInDoubt);
+    if (!isUnknown) refuse('the outcome is not unknown: there is nothing to resolve');
+    if (this.resolution !== null) refuse('a resolution is under way');
+  }
+
+  async #end(): Promise<{ status: PaymentStatus }> {
+    await condition(() => this.#refusal !== null || (this.#row !== null && isFinal(this.status)));
+    if (this.#refusal !== null) refuse('the payment was never accepted');
+    return { status: this.status };
+  }
+
+  #view(): PaymentView {
+    return {
+      paymentId: this.input.paymentId,
+      status: this.#row?.status ?? null,
+      version: this.#row?.version ?? null,
+      doing: this.doing,
+    };
+  }
+}
+
+function requireAct(act: OperatorAct): void {
+  if (!isText(act?.actor)) refuse('actor is missing: say who acts');
+  if (!isText(act.reason)) refuse('reason is missing: say why');
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value.trim() !== '' && value.length <= 500;
+}
+
+function refuse(message: string): never {
+  throw ApplicationFailure.nonRetryable(message, 'refused');
+}

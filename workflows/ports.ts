@@ -1,0 +1,143 @@
+import type { PaymentFailure } from './domain/failure.ts';
+import type { ChargeOutcome, FinalOutcome } from './domain/outcome.ts';
+import type { PaymentStatus } from './domain/payment-status.ts';
+
+/**
+ * What workflows ask of the world. `activities/` keeps these promises; tests of workflows put fakes in their place.
+ * Amounts are decimal strings of minor units and instants are ISO 8601, because both cross Temporal as JSON.
+ */
+export interface PaymentPorts {
+  acceptPayment(input: AcceptPayment): Promise<Acceptance>;
+  chargePayment(input: AttemptReference): Promise<ChargeAnswer>;
+  askProvider(input: AskProvider): Promise<AskAnswer>;
+  recordTransition(input: Transition): Promise<TransitionAnswer>;
+}
+
+/** What the scheduled sweep asks of the world. */
+export interface SweepPorts {
+  /** Starts a workflow for every open payment that has none; returns how many rows it looked at and how many it started. */
+  resumePayments(input: { readonly untouchedForSeconds: number }): Promise<{ checked: number; resumed: number }>;
+}
+
+/** A merchant's request to be paid, as it was validated at the API. */
+export interface PaymentRequest {
+  readonly idempotencyKey: string;
+  readonly requestHash: string;
+  readonly externalId: string | null;
+  readonly correlationId: string;
+  /** Who asked, as the audit trail will name it, e.g. `api_key:…`, and from which address. */
+  readonly actor: string;
+  readonly origin: string;
+  readonly amountMinor: string;
+  readonly currency: string;
+  readonly purpose: string;
+  readonly paymentMethod: string;
+  readonly cardToken: string;
+  readonly customerId: string | null;
+  readonly customerEmail: string | null;
+  readonly customerName: string | null;
+  readonly description: string | null;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** How long to try before the payment fails, and how long to ask about an unknown outcome. */
+  readonly expiresAfterSeconds: number;
+  readonly askForSeconds: number;
+}
+
+/** The row of a payment as its workflow needs it. The card token stays in the database. */
+export interface PaymentSnapshot {
+  readonly id: string;
+  readonly merchantId: string;
+  readonly isTest: boolean;
+  readonly externalId: string;
+  readonly requestHash: string;
+  readonly correlationId: string;
+  readonly status: PaymentStatus;
+  readonly version: number;
+  readonly amountMinor: string;
+  readonly currency: string;
+  readonly processor: string | null;
+  readonly openAttemptId: string | null;
+  readonly failure: PaymentFailure | null;
+  readonly expiresAt: string;
+  readonly askUntil: string;
+}
+
+export interface AcceptPayment {
+  readonly paymentId: string;
+  readonly merchantId: string;
+  readonly isTest: boolean;
+  /** Absent when the workflow is started again for a row that exists. */
+  readonly request?: PaymentRequest;
+  readonly now: string;
+}
+
+/** `accepted`: the row is committed. `refused`: nothing is stored. */
+export type Acceptance =
+  | { readonly kind: 'accepted'; readonly payment: PaymentSnapshot }
+  | { readonly kind: 'refused'; readonly code: PaymentRefusal };
+
+/** Why a payment was not accepted; each is a code of the API. */
+export type PaymentRefusal = 'external_id_taken' | 'idempotency_key_reused' | 'not_found';
+
+/** One business attempt at one provider. */
+export interface AttemptReference {
+  readonly paymentId: string;
+  readonly merchantId: string;
+  readonly attemptNumber: number;
+  readonly provider: string;
+}
+
+/**
+ * What came of sending a charge. Faults are failures whose type is a `FaultKind`.
+ * `moved_on`: nothing was sent, because the row says that this charge is no longer wanted.
+ */
+export type ChargeAnswer = ChargeOutcome | { readonly kind: 'moved_on' };
+
+export interface AskProvider extends AttemptReference {
+  /** Whether the same key may be sent again where the provider honors keys and does not know this one. */
+  readonly mayRepeat: boolean;
+}
+
+/**
+ * What the provider knows of an attempt. Not knowing yet is a failure of type `unknown_outcome`, to be retried.
+ * `nothing_happened`: proven, the attempt is free to be sent or given up. `repeat`: still unknown, but the same key may
+ * be sent again.
+ */
+export type AskAnswer = FinalOutcome | { readonly kind: 'nothing_happened' } | { readonly kind: 'repeat' };
+
+/** How an attempt ended, for its row. */
+export interface AttemptEnd {
+  readonly attemptId: string;
+  readonly state: 'approved' | 'declined' | 'rejected' | 'mismatched' | 'unanswered';
+  readonly outcome: FinalOutcome | null;
+}
+
+/** One step of a payment's life, written in one statement with its event, audit entry and alerts. */
+export interface Transition {
+  readonly paymentId: string;
+  readonly merchantId: string;
+  /** The version that the decision was made on; another one in the row means that the payment moved on. */
+  readonly fromVersion: number;
+  readonly fromStatus: PaymentStatus;
+  readonly toStatus: PaymentStatus;
+  /** The attempt that this step expects to be open (null: none), and whether it stays open. */
+  readonly openAttemptId: string | null;
+  readonly keepsAttemptOpen: boolean;
+  readonly attemptEnd: AttemptEnd | null;
+  readonly provider: string | null;
+  readonly failure: PaymentFailure | null;
+  readonly alert: 'payment_unresolved' | null;
+  readonly actor: string;
+  readonly action: string;
+  readonly details: Readonly<Record<string, string>>;
+  readonly now: string;
+}
+
+/**
+ * - `done`: this call wrote it. `already_mine`: the same decision was written before.
+ * - `moved_on`: the row is not what the decision was made on; decide again from `payment`.
+ * - `illegal`: the move is not in the table: a broken invariant.
+ */
+export type TransitionAnswer =
+  | { readonly kind: 'done' | 'already_mine' | 'moved_on'; readonly payment: PaymentSnapshot }
+  | { readonly kind: 'illegal'; readonly reason: string };

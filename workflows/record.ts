@@ -1,0 +1,49 @@
+import { localFirst, locally, regularly } from './ask-of-the-world.ts';
+import { businessNowText } from './clock.ts';
+import type { Decision } from './decision.ts';
+import { invariant } from './domain/invariant.ts';
+import type { PaymentProcess } from './payment-process.ts';
+import { databaseFirst, databaseLater } from './policies.ts';
+import type { Transition } from './ports.ts';
+
+/**
+ * Writes a decision and takes over the row as it is then. Where the payment had moved on meanwhile, nothing is written
+ * and the row says what to decide next. Null: no decision, only read the row again.
+ */
+export async function record(payment: PaymentProcess, decision: Decision | null): Promise<void> {
+  if (decision === null) return reread(payment);
+  const transition = transitionOf(payment, decision);
+  const summary = `record: ${transition.fromStatus} → ${transition.toStatus}`;
+  const answer = await localFirst(
+    () => locally({ ...databaseFirst, summary }).recordTransition(transition),
+    () => regularly({ ...databaseLater, summary }).recordTransition(transition),
+  );
+  invariant(answer.kind !== 'illegal', answer.kind === 'illegal' ? answer.reason : '');
+  payment.adopt(answer.payment);
+}
+
+async function reread(payment: PaymentProcess): Promise<void> {
+  const { paymentId, merchantId, isTest } = payment.input;
+  const input = { paymentId, merchantId, isTest, now: businessNowText() };
+  const summary = 'read the row again';
+  const found = await localFirst(
+    () => locally({ ...databaseFirst, summary }).acceptPayment(input),
+    () => regularly({ ...databaseLater, summary }).acceptPayment(input),
+  );
+  invariant(found.kind === 'accepted', 'the row of an accepted payment is gone');
+  payment.adopt(found.payment);
+}
+
+function transitionOf(payment: PaymentProcess, decision: Decision): Transition {
+  const { id, merchantId, version, status } = payment.row;
+  const { to, ...rest } = decision;
+  return {
+    paymentId: id,
+    merchantId,
+    fromVersion: version,
+    fromStatus: status,
+    toStatus: to,
+    ...rest,
+    now: businessNowText(),
+  };
+}

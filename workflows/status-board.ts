@@ -1,0 +1,51 @@
+import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
+import { formatMinor } from './domain/money.ts';
+import { isFinal } from './domain/payment-status.ts';
+import type { PaymentProcess } from './payment-process.ts';
+
+/** What operators read at the top of the workflow's page: replaced at every step, in Markdown, without personal data. */
+export function showStep(payment: PaymentProcess): void {
+  setCurrentDetails(board(payment));
+  if (payment.status === 'unresolved') tag(payment, true);
+}
+
+/** The last state of the board, and the attributes that finished payments are searched by. */
+export function showEnd(payment: PaymentProcess): void {
+  payment.doing = 'done';
+  setCurrentDetails(board(payment));
+  tag(payment, false);
+}
+
+function board(payment: PaymentProcess): string {
+  const { row } = payment;
+  const lines = [
+    `### ${formatMinor(BigInt(row.amountMinor), row.currency)} ${row.currency} · **${row.status}**`,
+    '',
+    `| | |`,
+    `|---|---|`,
+    `| now | ${payment.doing} |`,
+    `| order | ${code(row.externalId)} |`,
+    `| merchant | ${code(row.merchantId)}, ${row.isTest ? 'test' : 'live'} mode |`,
+    `| provider | ${row.processor ?? 'none yet'} |`,
+    ...(row.failure === null ? [] : [`| failure | ${code(row.failure.code)} ${row.failure.message} |`]),
+    ...(isFinal(row.status) ? [] : [`| expires | ${row.expiresAt} |`]),
+    ...(payment.isInDoubt && !isFinal(row.status) ? ['| in doubt | the charge may have happened |'] : []),
+  ];
+  return lines.join('\n');
+}
+
+/** Text from outside as inline code, so that it cannot draw anything on the board. */
+function code(text: string): string {
+  return `\`${text.replaceAll(/[`|\r\n]/g, ' ')}\``;
+}
+
+function tag(payment: PaymentProcess, needsReview: boolean): void {
+  const { row } = payment;
+  upsertSearchAttributes([
+    { key: { name: 'PaymentStatus', type: 'KEYWORD' }, value: row.status },
+    { key: { name: 'NeedsReview', type: 'BOOL' }, value: needsReview },
+    ...(row.processor === null
+      ? []
+      : [{ key: { name: 'Provider' as const, type: 'KEYWORD' as const }, value: row.processor }]),
+  ]);
+}
