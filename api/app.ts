@@ -1,8 +1,9 @@
 import express, { type Express, type RequestHandler } from 'express';
 import type { ApiDeps } from './deps.ts';
+import { docsPage } from './docs-page.ts';
 import { Problem } from './errors.ts';
 import { answerProblems } from './middleware/answer-problems.ts';
-import { authenticate } from './middleware/authenticate.ts';
+import { type Authenticate, createAuthenticate } from './middleware/authenticate.ts';
 import { identifyRequest, originOf, receivedAtOf, requestIdOf } from './middleware/identify-request.ts';
 import { readJson } from './middleware/read-body.ts';
 import { validate } from './middleware/validate.ts';
@@ -22,21 +23,27 @@ export function createApp(deps: ApiDeps, routes: readonly Route[] = allRoutes): 
   app.set('case sensitive routing', true);
   app.use(identifyRequest);
   app.use(hardenHeaders);
+  const authenticate = createAuthenticate(deps);
   for (const route of routes) {
     const reading = route.body === undefined ? [] : readJson;
-    app[route.method](expressPath(route), authenticated(deps, route), ...reading, served(deps, route));
+    app[route.method](expressPath(route), authenticated(authenticate, route), ...reading, served(deps, route));
   }
   app.get('/openapi.json', (_request, response) => void response.json(openApiDocument(routes)));
+  app.all('/openapi.json', (_request, _response, next) =>
+    next(new Problem('method_not_allowed', { headers: { Allow: 'GET' } })),
+  );
+  app.use('/docs', docsPage());
   for (const path of new Set(routes.map(expressPath))) app.all(path, refuseMethod(routes, path));
   app.use((_request, _response, next) => next(new Problem('not_found')));
   app.use(answerProblems(deps.logger));
   return app;
 }
 
-function authenticated(deps: ApiDeps, route: Route): RequestHandler {
+function authenticated(authenticate: Authenticate, route: Route): RequestHandler {
   const { permission } = route;
   return async (request, response, next) => {
-    response.locals['caller'] = permission === null ? null : await authenticate(deps, request, permission);
+    const who = permission === null ? { caller: null, outage: null } : await authenticate(request, permission);
+    Object.assign(response.locals, who);
     next();
   };
 }
@@ -47,6 +54,8 @@ function served(deps: ApiDeps, route: Route): RequestHandler {
     const caller = response.locals['caller'] as Caller | null;
     const valid = validate(route, request);
     const context = { requestId, origin: originOf(request), receivedAt: receivedAtOf(response), rawBody: request.body };
+    const { outage } = response.locals;
+    if (outage !== null) throw route.refusal?.({ ...valid, ...context }, caller, outage) ?? outage;
     const answer = await route.serve(deps, { ...valid, ...context }, caller);
     const { data } = answer;
     response

@@ -30,6 +30,11 @@ export const problemCatalogue = {
     title: 'The method is not allowed here',
     meaning: '`Allow` names those that are.',
   },
+  request_timeout: {
+    status: 408,
+    title: 'The request did not arrive in time',
+    meaning: 'Nothing was done. Send the whole request within 15 seconds.',
+  },
   external_id_taken: {
     status: 409,
     title: 'The external_id belongs to another payment',

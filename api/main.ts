@@ -9,6 +9,9 @@ import { createApp } from './app.ts';
 import { answerUnreadable } from './middleware/answer-unreadable.ts';
 import { createPaymentClient } from './payment-client.ts';
 
+/** Whoever sends slower than this holds a connection for nothing. */
+const patience = { headersTimeout: 10_000, requestTimeout: 15_000, connectionsCheckingInterval: 2_000 };
+
 runProcess(async () => {
   const settings = readSettings(apiSettings);
   const logger = createLogger('api', settings.LOG_LEVEL);
@@ -23,7 +26,8 @@ runProcess(async () => {
     (err) => logger.warn({ err }, 'lost an idle database connection'),
   );
   const payments = createPaymentClient(openTemporalClient(settings.PAYLOAD_CODEC_KEYS));
-  const server = createServer(createApp({ db, payments, logger, apiKeyPepper: settings.API_KEY_PEPPER }));
+  const app = createApp({ db, payments, logger, apiKeyPepper: settings.API_KEY_PEPPER });
+  const server = createServer(patience, app);
   server.on('clientError', answerUnreadable);
   server.keepAliveTimeout = 65_000; // above the usual minute of load balancers
   await new Promise<void>((resolve, reject) => {

@@ -65,10 +65,15 @@ function successes(route: Route): RouteConfig['responses'] {
   return Object.fromEntries(entries);
 }
 
+/** What any route may answer. */
+const common: readonly ProblemCode[] = [
+  ...(['invalid_header', 'method_not_allowed', 'request_timeout', 'validation_failed', 'card_number_refused'] as const),
+  ...(['internal_error', 'unavailable'] as const),
+];
+
 function failures(route: Route): RouteConfig['responses'] {
-  const common: ProblemCode[] =
-    route.permission === null ? [] : ['unauthorized', 'forbidden', 'internal_error', 'unavailable'];
-  const codes = [...new Set([...route.problems, ...common])];
+  const withKey: ProblemCode[] = route.permission === null ? [] : ['unauthorized', 'forbidden'];
+  const codes = [...new Set([...route.problems, ...withKey, ...common])];
   const byStatus = Map.groupBy(codes, (code) => problemCatalogue[code].status);
   const entries = [...byStatus].map(([status, group]) => {
     const description = group.map((code) => `\`${code}\`: ${problemCatalogue[code].meaning}`).join('\n\n');

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Payment } from '../prisma/generated/client.ts';
+import type { PaymentRow } from '../prisma/payments.ts';
 import { formatMinor } from '../workflows/domain/money.ts';
 import { paymentStatuses } from '../workflows/domain/payment-status.ts';
 
@@ -48,38 +48,19 @@ export const paymentSchema = z
 export type PaymentObject = z.infer<typeof paymentSchema>;
 
 /** A row as the wire has it: amounts in decimals, instants in ISO 8601. */
-export function toPaymentObject(row: Payment): PaymentObject {
-  const money = (minor: bigint) => formatMinor(minor, row.currency);
-  return paymentSchema.parse({
-    id: row.id,
-    external_id: row.externalId,
+export function toPaymentObject(row: PaymentRow): PaymentObject {
+  const { correlation_id: _correlation, request_hash: _hash, ...shown } = row;
+  const money = (minor: string) => formatMinor(BigInt(minor), row.currency);
+  return {
+    ...shown,
     amount: money(row.amount),
-    currency: row.currency,
-    status: row.status,
-    purpose: row.purpose,
-    payment_method: row.paymentMethod,
-    customer_id: row.customerId,
-    customer_email: row.customerEmail,
-    customer_name: row.customerName,
-    card_last_four: row.cardLastFour,
-    card_brand: row.cardBrand,
-    description: row.description,
-    metadata: row.metadata,
-    processor: row.processor,
-    processor_response_code: row.processorResponseCode,
-    processor_response_message: row.processorResponseMessage,
-    processor_transaction_id: row.processorTransactionId,
-    authorized_amount: money(row.authorizedAmount),
-    captured_amount: money(row.capturedAmount),
-    refunded_amount: money(row.refundedAmount),
-    refund_count: row.refundCount,
-    failure: row.failure,
-    next_action: row.nextAction,
-    expires_at: row.expiresAt.toISOString(),
-    created_at: row.createdAt.toISOString(),
-    updated_at: row.updatedAt.toISOString(),
-    processed_at: row.processedAt?.toISOString() ?? null,
-    settled_at: row.settledAt?.toISOString() ?? null,
-    is_test: row.isTest,
-  });
+    authorized_amount: money(row.authorized_amount),
+    captured_amount: money(row.captured_amount),
+    refunded_amount: money(row.refunded_amount),
+    expires_at: row.expires_at.toISOString(),
+    created_at: row.created_at.toISOString(),
+    updated_at: row.updated_at.toISOString(),
+    processed_at: row.processed_at?.toISOString() ?? null,
+    settled_at: row.settled_at?.toISOString() ?? null,
+  };
 }

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { MerchantSettings } from '../prisma/merchant-settings.ts';
 import type { MerchantScope } from '../prisma/payments.ts';
 import type { ApiDeps } from './deps.ts';
-import type { ProblemCode } from './errors.ts';
+import type { Problem, ProblemCode } from './errors.ts';
 
 /** What a key may allow. */
 export const permissions = {
@@ -72,6 +72,8 @@ export interface RouteDeclaration<
 export interface Route extends RouteDeclaration<z.ZodObject, z.ZodObject, z.ZodType | undefined> {
   /** `caller` is there exactly when the route has a permission. */
   serve(deps: ApiDeps, request: RouteRequest<unknown, unknown, unknown>, caller: Caller | null): Promise<RouteAnswer>;
+  /** What to answer instead, doing nothing, while the database is away; `unavailable` where a route has no better word. */
+  refusal?(request: RouteRequest<unknown, unknown, unknown>, caller: Caller | null, outage: unknown): Problem;
 }
 
 type Handler<Headers extends z.ZodObject, Params extends z.ZodObject, Body extends z.ZodType | undefined, Who> = (
@@ -80,7 +82,13 @@ type Handler<Headers extends z.ZodObject, Params extends z.ZodObject, Body exten
   caller: Who,
 ) => Promise<RouteAnswer>;
 
-/** Declares a route that needs a merchant's key. */
+type Refusal<Headers extends z.ZodObject, Params extends z.ZodObject, Body extends z.ZodType | undefined> = (
+  request: RouteRequest<z.infer<Headers>, z.infer<Params>, Body extends z.ZodType ? z.infer<Body> : undefined>,
+  caller: Caller,
+  outage: unknown,
+) => Problem;
+
+/** Declares a route that needs a merchant's key. `refusal` is its word for requests while the database is away. */
 export function merchantRoute<
   Headers extends z.ZodObject,
   Params extends z.ZodObject,
@@ -88,13 +96,18 @@ export function merchantRoute<
 >(
   declaration: RouteDeclaration<Headers, Params, Body> & { permission: Permission },
   handler: Handler<Headers, Params, Body, Caller>,
+  refusal?: Refusal<Headers, Params, Body>,
 ): Route {
+  const known = (caller: Caller | null): Caller => {
+    if (caller === null) throw new Error(`${declaration.operationId} was served without a caller`);
+    return caller;
+  };
   return {
     ...declaration,
-    serve(deps, request, caller) {
-      if (caller === null) throw new Error(`${declaration.operationId} was served without a caller`);
-      return handler(deps, request as Parameters<typeof handler>[1], caller);
-    },
+    serve: (deps, request, caller) => handler(deps, request as Parameters<typeof handler>[1], known(caller)),
+    ...(refusal && {
+      refusal: (request, caller, outage) => refusal(request as Parameters<typeof refusal>[0], known(caller), outage),
+    }),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Database } from './database.ts';
+import { type Database, run } from './database.ts';
 import { type MerchantSettings, readMerchantSettings } from './merchant-settings.ts';
 
 /** What the database keeps of a new key: never the secret itself. */
@@ -45,19 +45,36 @@ export interface ApiKeyRecord {
   readonly settings: MerchantSettings;
 }
 
+const selectApiKey = {
+  name: 'select_api_key',
+  text: `
+    SELECT k.key_id, k.key_secret_hash, k.merchant_id, k.is_test, k.permissions, m.settings,
+      k.status = 'active' AND m.status = 'active' AND (k.expires_at IS NULL OR k.expires_at > $2) AS is_active
+    FROM api_keys k JOIN merchants m ON m.id = k.merchant_id WHERE k.key_id = $1`,
+};
+
+interface ApiKeyRow {
+  key_id: string;
+  key_secret_hash: string;
+  merchant_id: string;
+  is_test: boolean;
+  permissions: string[];
+  settings: unknown;
+  is_active: boolean;
+}
+
 /** The key with this public id, or null. Active means: not revoked, not expired, and its merchant is active. */
 export async function findApiKey(db: Database, keyId: string, now: Date): Promise<ApiKeyRecord | null> {
-  const row = await db.prisma.apiKey.findUnique({ where: { keyId }, include: { merchant: true } });
-  if (row === null) return null;
-  const isExpired = row.expiresAt !== null && row.expiresAt <= now;
+  const [row] = await run<ApiKeyRow>(db, selectApiKey, [keyId, now]);
+  if (row === undefined) return null;
   return {
-    keyId: row.keyId,
-    secretHash: row.keySecretHash,
-    isActive: row.status === 'active' && row.merchant.status === 'active' && !isExpired,
-    merchantId: row.merchantId,
-    isTest: row.isTest,
+    keyId: row.key_id,
+    secretHash: row.key_secret_hash,
+    isActive: row.is_active,
+    merchantId: row.merchant_id,
+    isTest: row.is_test,
     permissions: row.permissions,
-    settings: readMerchantSettings(row.merchant.settings),
+    settings: readMerchantSettings(row.settings),
   };
 }
 

@@ -3,7 +3,6 @@ import { auditIdOf, eventIdOf } from '../workflows/domain/ids.ts';
 import { openStatuses, type PaymentStatus } from '../workflows/domain/payment-status.ts';
 import type { Acceptance, AcceptPayment, PaymentRequest, PaymentSnapshot } from '../workflows/ports.ts';
 import { type Database, run } from './database.ts';
-import type { Payment } from './generated/client.ts';
 
 /** The columns of a `PaymentSnapshot`, from a row or a statement's result called `p`. */
 export const snapshotColumns = `
@@ -148,11 +147,58 @@ export interface MerchantScope {
   readonly isTest: boolean;
 }
 
-/** The whole row of a payment of this merchant in this mode, or null. */
-export async function findPayment(db: Database, scope: MerchantScope, paymentId: string): Promise<Payment | null> {
-  return db.prisma.payment.findUnique({
-    where: { id: paymentId, merchantId: scope.merchantId, isTest: scope.isTest },
-  });
+const selectPayment = {
+  name: 'select_payment',
+  text: `
+    SELECT p.id, p.external_id, p.correlation_id, p.request_hash, p.status, p.amount::text, p.currency, p.purpose,
+      p.payment_method, p.customer_id, p.customer_email, p.customer_name, p.card_last_four, p.card_brand, p.description,
+      p.metadata, p.processor, p.processor_response_code, p.processor_response_message, p.processor_transaction_id,
+      p.authorized_amount::text, p.captured_amount::text, p.refunded_amount::text, p.refund_count, p.failure,
+      p.next_action, p.expires_at, p.created_at, p.updated_at, p.processed_at, p.settled_at, p.is_test
+    FROM payments p WHERE p.id = $1 AND p.merchant_id = $2 AND p.is_test = $3`,
+};
+
+/** A payment's row as the API shows it; amounts are minor units. */
+export interface PaymentRow {
+  readonly id: string;
+  readonly external_id: string;
+  readonly correlation_id: string;
+  readonly request_hash: string;
+  readonly status: PaymentStatus;
+  /** Minor units, as are all amounts here. */
+  readonly amount: string;
+  readonly currency: string;
+  readonly purpose: string;
+  readonly payment_method: string;
+  readonly customer_id: string | null;
+  readonly customer_email: string | null;
+  readonly customer_name: string | null;
+  readonly card_last_four: string | null;
+  readonly card_brand: string | null;
+  readonly description: string | null;
+  readonly metadata: Record<string, string>;
+  readonly processor: string | null;
+  readonly processor_response_code: string | null;
+  readonly processor_response_message: string | null;
+  readonly processor_transaction_id: string | null;
+  readonly authorized_amount: string;
+  readonly captured_amount: string;
+  readonly refunded_amount: string;
+  readonly refund_count: number;
+  readonly failure: PaymentFailure | null;
+  readonly next_action: Record<string, unknown> | null;
+  readonly expires_at: Date;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+  readonly processed_at: Date | null;
+  readonly settled_at: Date | null;
+  readonly is_test: boolean;
+}
+
+/** The row of a payment of this merchant in this mode, or null. */
+export async function findPayment(db: Database, scope: MerchantScope, paymentId: string): Promise<PaymentRow | null> {
+  const [row] = await run<PaymentRow>(db, selectPayment, [paymentId, scope.merchantId, scope.isTest]);
+  return row ?? null;
 }
 
 /** An open payment as the sweep needs it to start its workflow again. */

@@ -18,9 +18,12 @@ export function temporalConfig() {
   return { connectionOptions, namespace: namespace ?? 'default' };
 }
 
+/** How long a client waits between two connections. By default it backs off to two minutes, which outlasts the outage. */
+const reconnecting = { 'grpc.initial_reconnect_backoff_ms': 500, 'grpc.max_reconnect_backoff_ms': 1_000 };
+
 /** A client that connects when it is first used, so that a process starts, and answers, while Temporal is down. */
 export function openTemporalClient(keys: CodecKeys): Client {
   const { connectionOptions, namespace } = temporalConfig();
-  const connection = Connection.lazy({ ...connectionOptions, connectTimeout: '2 seconds' });
+  const connection = Connection.lazy({ ...connectionOptions, connectTimeout: '2 seconds', channelArgs: reconnecting });
   return new Client({ connection, namespace, dataConverter: createDataConverter(keys) });
 }

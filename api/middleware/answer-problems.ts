@@ -28,15 +28,11 @@ function sendProblem(response: Response, problem: Problem, requestId: string): v
 function problemOf(error: unknown): Problem {
   const type = error instanceof Error && 'type' in error ? error.type : undefined;
   switch (type) {
-    case 'entity.parse.failed':
     case 'request.aborted':
     case 'request.size.invalid':
       return new Problem('invalid_json');
-    case 'entity.verify.failed':
-      return new Problem('invalid_json', { detail: 'The body is not UTF-8.' });
     case 'entity.too.large':
       return new Problem('body_too_large');
-    case 'charset.unsupported':
     case 'encoding.unsupported':
       return new Problem('unsupported_media_type');
     default:
@@ -49,10 +45,12 @@ function problemOf(error: unknown): Problem {
   return new Problem('internal_error', { cause: error });
 }
 
-function isDatabaseAway(error: unknown): boolean {
+/** Whether the database did not answer, as opposed to answering with a refusal. */
+export function isDatabaseAway(error: unknown): boolean {
   const state = sqlStateOf(error);
   if (state !== null) return ['08', '53', '57'].includes(state.slice(0, 2));
-  return (
-    error instanceof Error && /PrismaClient|timeout|ECONN|terminated|Connection/i.test(`${error.name} ${error.message}`)
-  );
+  if (!(error instanceof Error)) return false;
+  // A name with several addresses fails with an error whose code says why, and whose message is empty.
+  const code = 'code' in error ? String(error.code) : '';
+  return /PrismaClient|timeout|ECONN|terminated|Connection/i.test(`${error.name} ${code} ${error.message}`);
 }

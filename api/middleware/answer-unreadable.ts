@@ -1,19 +1,27 @@
+import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { Problem, problemBody } from '../errors.ts';
+import { Problem, problemBody, problemCatalogue } from '../errors.ts';
 
-/** Answers a request that is not even HTTP (control characters in a header, too many of them) with a problem too. */
+/** Answers a request that is not even HTTP (control characters in a header, too many of them), or never arrives as a whole, with a problem too. */
 export function answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
     return;
   }
-  const detail = 'The request line or a header cannot be read: check for control characters and for very long headers.';
-  const body = JSON.stringify(problemBody(new Problem('invalid_header', { detail }), 'none'));
+  const problem = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? new Problem('request_timeout') : unreadable();
+  const body = JSON.stringify(problemBody(problem, 'none'));
+  const { status } = problemCatalogue[problem.code];
   const lines = [
-    'HTTP/1.1 400 Bad Request',
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     'Content-Type: application/problem+json',
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',
   ];
   socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
+}
+
+function unreadable(): Problem {
+  const detail =
+    'The request line, a header or a chunk cannot be read: check for control characters and for very long headers.';
+  return new Problem('invalid_header', { detail });
 }

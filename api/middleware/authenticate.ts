@@ -1,16 +1,63 @@
 import type { Request } from 'express';
-import { findApiKey } from '../../prisma/api-keys.ts';
-import { isSecret, parseKey } from '../../runtime/api-key.ts';
+import { type ApiKeyRecord, findApiKey } from '../../prisma/api-keys.ts';
+import { isSecret, type ParsedKey, parseKey } from '../../runtime/api-key.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../errors.ts';
 import type { Caller, Permission } from '../route.ts';
+import { isDatabaseAway } from './answer-problems.ts';
 
-/** Who calls. Throws `unauthorized` without a valid key, whatever is wrong with it, and `forbidden` without the permission. */
-export async function authenticate(deps: ApiDeps, request: Request, permission: Permission): Promise<Caller> {
-  const [, text] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
+/**
+ * Who calls. While the database is away, `outage` is its error and the caller is whom this process last read for the key:
+ * enough to name what is refused, never to do anything, because the key may have been revoked meanwhile.
+ */
+export interface Authenticated {
+  readonly caller: Caller;
+  readonly outage: unknown;
+}
+
+/**
+ * Finds out who calls. Throws `unauthorized` without a valid key, whatever is wrong with it, and `forbidden` without the
+ * permission.
+ */
+export type Authenticate = (request: Request, permission: Permission) => Promise<Authenticated>;
+
+const rememberedKeysMax = 10_000;
+
+/** Makes an `Authenticate` that asks the database at every request and remembers its last words. */
+export function createAuthenticate(deps: ApiDeps): Authenticate {
+  const remembered = new Map<string, ApiKeyRecord>();
+
+  async function find(keyId: string): Promise<{ record: ApiKeyRecord | null; outage: unknown }> {
+    try {
+      const record = await findApiKey(deps.db, keyId, new Date());
+      remembered.delete(keyId);
+      if (record !== null) remembered.set(keyId, record);
+      const [oldest] = remembered.keys();
+      if (oldest !== undefined && remembered.size > rememberedKeysMax) remembered.delete(oldest);
+      return { record, outage: null };
+    } catch (outage) {
+      const record = remembered.get(keyId);
+      if (record === undefined || !isDatabaseAway(outage)) throw outage;
+      return { record, outage };
+    }
+  }
+
+  return async (request, permission) => {
+    const key = keyOf(request);
+    const { record, outage } = await find(key.keyId);
+    return { caller: callerOf(deps, key, record, permission), outage };
+  };
+}
+
+function keyOf(request: Request): ParsedKey {
+  const [given, another] = request.headersDistinct['authorization'] ?? [];
+  const [, text] = /^Bearer +(\S+)$/i.exec(another === undefined ? (given ?? '') : '') ?? []; // of two, who knows which counts
   const key = text === undefined ? null : parseKey(text);
   if (key === null || key.kind === 'operator') throw unauthorized();
-  const record = await findApiKey(deps.db, key.keyId, new Date());
+  return key;
+}
+
+function callerOf(deps: ApiDeps, key: ParsedKey, record: ApiKeyRecord | null, permission: Permission): Caller {
   const isRight =
     record !== null &&
     isSecret(key.secret, record.secretHash, deps.apiKeyPepper) &&

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import express, { type Request, type RequestHandler } from 'express';
-import { findCardNumber } from '../card-numbers.ts';
+import { containsCardNumber, findCardNumber } from '../card-numbers.ts';
+import { findDuplicateMember } from '../duplicate-member.ts';
 import { Problem } from '../errors.ts';
 
 const bytesMax = 64 * 1024;
@@ -8,39 +9,54 @@ const depthMax = 20;
 
 /** Reads a JSON body: UTF-8, at most 64 KB, uncompressed, `application/json`. */
 export const readJson: readonly RequestHandler[] = [
+  (request, _response, next) => next(isJson(request) ? undefined : new Problem('unsupported_media_type')),
+  express.raw({ limit: bytesMax, inflate: false, type: () => true }),
   (request, _response, next) => {
-    if (request.is('application/json') === false || request.headers['content-type'] === undefined) {
-      next(new Problem('unsupported_media_type'));
-    } else next();
-  },
-  express.json({
-    limit: bytesMax,
-    strict: false,
-    inflate: false,
-    type: () => true,
-    verify: (_request, _response, bytes) => {
-      if (!isUtf8(bytes)) throw new Problem('invalid_json', { detail: 'The body is not UTF-8.' });
-    },
-  }),
-  (request, _response, next) => {
-    try {
-      inspect(request);
-      next();
-    } catch (error) {
-      next(error);
-    }
+    const bytes: unknown = request.body;
+    request.body = parse(Buffer.isBuffer(bytes) ? bytes : Buffer.alloc(0));
+    next();
   },
 ];
 
-/** What no body may hold, whatever its schema says. */
-function inspect(request: Request): void {
-  const body: unknown = request.body;
-  if (body === undefined) throw new Problem('invalid_json', { detail: 'The body is empty.' });
+function isJson(request: Request): boolean {
+  const type = request.headers['content-type'];
+  if (type === undefined || request.is('application/json') === false) return false;
+  const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(type)?.[1];
+  return charset === undefined || /^utf-?8$/i.test(charset);
+}
+
+function parse(bytes: Buffer): unknown {
+  if (bytes.length === 0) throw new Problem('invalid_json', { detail: 'The body is empty.' });
+  if (!isUtf8(bytes)) throw new Problem('invalid_json', { detail: 'The body is not UTF-8.' });
+  const text = bytes.toString();
+  const body = parseText(text);
+  refuseCardNumbers(body, text);
   refuseHazards(body);
-  const pointer = findCardNumber(body);
-  if (pointer !== null) {
-    throw new Problem('card_number_refused', { errors: [{ pointer, detail: 'holds a card number' }] });
+  const duplicate = findDuplicateMember(text);
+  if (duplicate !== null) throw notValid(duplicate, 'stands there twice');
+  return body;
+}
+
+/** A byte order mark is no JSON to `JSON.parse` either: RFC 8259 forbids to send one. */
+function parseText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Problem('invalid_json'); // without the cause, which quotes the body
   }
+}
+
+/** Before anything that names parts of the body. The text is read too: parsing drops digits of long numbers, and members. */
+function refuseCardNumbers(body: unknown, text: string): void {
+  const pointer = findCardNumber(body) ?? (containsCardNumber(withoutEscapes(text)) ? '' : null);
+  if (pointer === null) return;
+  throw new Problem('card_number_refused', { errors: [{ pointer, detail: 'holds a card number' }] });
+}
+
+function withoutEscapes(json: string): string {
+  return json.replaceAll(/\\u([0-9a-f]{4})/gi, (_escape, code: string) =>
+    String.fromCharCode(Number.parseInt(code, 16)),
+  );
 }
 
 /** `__proto__` as a member and nesting without end: nobody sends them by accident. */

@@ -8,6 +8,7 @@ const errorsMax = 20;
 
 /** Headers, parameters and body of a request as the route's declaration has them. Throws a `Problem` that names what is wrong. */
 export function validate(route: Route, request: Request): { headers: unknown; params: unknown; body: unknown } {
+  refuseCardInAddress(request);
   refuseUnknownQuery(request);
   return {
     headers: validHeaders(route, request),
@@ -22,6 +23,11 @@ function validHeaders(route: Route, request: Request): unknown {
   if (held.length > 0) {
     const errors = held.map((header) => ({ header, detail: 'holds a card number' }));
     throw new Problem('card_number_refused', { errors });
+  }
+  const repeated = names.filter((name) => name !== 'prefer' && (request.headersDistinct[name]?.length ?? 0) > 1); // RFC 7240
+  if (repeated.length > 0) {
+    const errors = repeated.map((header) => ({ header, detail: 'must be sent once' }));
+    throw new Problem('invalid_header', { errors });
   }
   const given = Object.fromEntries(names.map((name) => [name, request.headers[name]]));
   const result = route.headers.safeParse(given);
@@ -53,6 +59,12 @@ function pointerOf(path: readonly PropertyKey[]): string {
     .map((part) => String(part).toWellFormed().slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1'))
     .map((part) => `/${part}`)
     .join('');
+}
+
+function refuseCardInAddress(request: Request): void {
+  const texts = [request.params, request.query].flatMap((part) => Object.entries(part).flat(2)).map(String);
+  if (!texts.some((text) => containsCardNumber(text))) return;
+  throw new Problem('card_number_refused', { detail: 'The address of the request holds a card number.' });
 }
 
 function refuseUnknownQuery(request: Request): void {

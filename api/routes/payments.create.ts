@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import type { Payment } from '../../prisma/generated/client.ts';
-import { findPayment } from '../../prisma/payments.ts';
+import { findPayment, type PaymentRow } from '../../prisma/payments.ts';
 import { paymentIdOf } from '../../workflows/domain/ids.ts';
 import { invariant } from '../../workflows/domain/invariant.ts';
 import { parseMoney } from '../../workflows/domain/money.ts';
@@ -92,8 +91,12 @@ export const createPayment = merchantRoute(
     if (existing !== null) requireSameBody(existing, submission);
     const isSettled = existing !== null && existing.status !== 'pending';
     const payment = isSettled ? existing : await submitAndRead(deps, request, caller, submission);
-    const isReplay = existing !== null || payment.correlationId !== request.requestId;
+    const isReplay = existing !== null || payment.correlation_id !== request.requestId;
     return answer(payment, key, isReplay);
+  },
+  (request, caller, outage) => {
+    const key = request.headers['idempotency-key'] ?? randomUUID();
+    return retryLater('not_accepted', submissionOf(request, caller, key), outage);
   },
 );
 
@@ -130,7 +133,7 @@ function submissionOf(request: CreateRequest, caller: Caller, key: string): Paym
 }
 
 /** The row by its key. Where the database refuses, nothing was sent yet: certainly not accepted by this request. */
-async function findExisting(deps: ApiDeps, caller: Caller, submission: PaymentSubmission): Promise<Payment | null> {
+async function findExisting(deps: ApiDeps, caller: Caller, submission: PaymentSubmission): Promise<PaymentRow | null> {
   try {
     return await findPayment(deps.db, caller, submission.paymentId);
   } catch (cause) {
@@ -138,8 +141,8 @@ async function findExisting(deps: ApiDeps, caller: Caller, submission: PaymentSu
   }
 }
 
-function requireSameBody(existing: Payment, submission: PaymentSubmission): void {
-  if (existing.requestHash !== submission.request.requestHash) throw new Problem('idempotency_key_reused');
+function requireSameBody(existing: PaymentRow, submission: PaymentSubmission): void {
+  if (existing.request_hash !== submission.request.requestHash) throw new Problem('idempotency_key_reused');
 }
 
 /** However long the caller wants to wait, the row's commit is waited for at least so long. */
@@ -154,7 +157,7 @@ async function submitAndRead(
   request: CreateRequest,
   caller: Caller,
   submission: PaymentSubmission,
-): Promise<Payment> {
+): Promise<PaymentRow> {
   const preference = request.headers.prefer;
   const waitSeconds = preference?.waitSeconds ?? caller.settings.wait;
   const isPatient = waitSeconds > 0 && preference?.respondAsync !== true;
@@ -163,18 +166,20 @@ async function submitAndRead(
   const acceptedBy = Math.max(outcomeBy, received + acceptanceWaitMs);
 
   let until: 'accepted' | 'outcome' = isPatient ? 'outcome' : 'accepted';
+  let isSent = false;
   for (;;) {
     const deadline = until === 'outcome' ? outcomeBy : acceptedBy;
     const submitted = await deps.payments.submit(submission, until, deadline);
     if (submitted.kind === 'refused')
       throw new Problem(submitted.code === 'not_found' ? 'internal_error' : submitted.code);
-    const row = await readAfter(deps, caller, submission, submitted.kind);
+    isSent ||= submitted.kind !== 'not_sent';
+    const row = await readAfter(deps, caller, submission, isSent);
     if (row !== null) requireSameBody(row, submission);
     const now = Date.now();
     if (row !== null && (row.status !== 'pending' || until === 'accepted' || now >= outcomeBy)) return row;
-    if (row === null && now >= acceptedBy) throw retryLater('acceptance_unknown', submission);
-    if (submitted.kind === 'not_sent')
-      throw retryLater(row === null ? 'not_accepted' : 'acceptance_unknown', submission);
+    if (row === null && (now >= acceptedBy || submitted.kind === 'not_sent')) throw notAccepted(submission, isSent);
+    // Its row says that it is accepted; Temporal, which could say more, is away.
+    if (row !== null && submitted.kind === 'not_sent') return row;
     if (submitted.kind === 'stored') await deps.payments.resume(submission, acceptedBy);
     if (now >= outcomeBy) until = 'accepted';
   }
@@ -185,13 +190,18 @@ async function readAfter(
   deps: ApiDeps,
   caller: Caller,
   submission: PaymentSubmission,
-  submitted: 'stored' | 'not_sent' | 'no_answer',
-): Promise<Payment | null> {
+  isSent: boolean,
+): Promise<PaymentRow | null> {
   try {
     return await findPayment(deps.db, caller, submission.paymentId);
   } catch (cause) {
-    throw retryLater(submitted === 'not_sent' ? 'not_accepted' : 'acceptance_unknown', submission, cause);
+    throw notAccepted(submission, isSent, cause);
   }
+}
+
+/** The refusal of a request without a row: what it sent may still arrive. */
+function notAccepted(submission: PaymentSubmission, isSent: boolean, cause?: unknown): Problem {
+  return retryLater(isSent ? 'acceptance_unknown' : 'not_accepted', submission, cause);
 }
 
 function retryLater(
@@ -206,7 +216,7 @@ function retryLater(
   });
 }
 
-function answer(payment: Payment, key: string, isReplay: boolean): RouteAnswer {
+function answer(payment: PaymentRow, key: string, isReplay: boolean): RouteAnswer {
   return {
     status: payment.status === 'pending' ? 202 : 201,
     headers: {

@@ -1,0 +1,60 @@
+import { ApplicationFailure } from '@temporalio/activity';
+import * as fc from 'fast-check';
+import pg from 'pg';
+import { expect, test } from 'vitest';
+import { backoffMs, toTemporalFailure } from '../../activities/failures.ts';
+import { ProviderFault } from '../../activities/providers/provider.ts';
+import { BrokenInvariant } from '../../workflows/domain/invariant.ts';
+import type { FaultKind } from '../../workflows/domain/outcome.ts';
+
+function failureFor(error: unknown, attempt = 1): ApplicationFailure {
+  const failure = toTemporalFailure(error, attempt);
+  if (!(failure instanceof ApplicationFailure)) throw new Error(`not a Temporal failure: ${String(failure)}`);
+  return failure;
+}
+
+test.each<[FaultKind, boolean]>([
+  ['rejected', true],
+  ['unknown_outcome', true],
+  ['unavailable', false],
+  ['rate_limited', false],
+  ['misconfigured', false],
+])('a fault of kind %s keeps its kind as type, and whether it is final is %s', (kind, isFinal) => {
+  const failure = failureFor(new ProviderFault(kind, 'what happened'));
+  expect(failure.type).toBe(kind);
+  expect(Boolean(failure.nonRetryable)).toBe(isFinal);
+  expect(failure.nextRetryDelay === undefined).toBe(isFinal);
+});
+
+test('the delay that a provider names is the least that is waited', () => {
+  const failure = failureFor(new ProviderFault('rate_limited', 'slow down', { retryAfterMs: 90_000 }));
+  expect(Number(failure.nextRetryDelay)).toBeGreaterThanOrEqual(90_000);
+});
+
+test('a broken invariant is not retried', () => {
+  expect(failureFor(new BrokenInvariant('x')).nonRetryable).toBe(true);
+});
+
+test.each(['ECONNREFUSED', 'ECONNRESET', '57P01', '40P01', '08006', '53300', '55P03'])(
+  'a database that fails with %s is tried again, and its words are not passed on',
+  (code) => {
+    const error = /^E/.test(code)
+      ? Object.assign(new Error('connect to db-host as user'), { code })
+      : Object.assign(new pg.DatabaseError('secret value', 1, 'error'), { code });
+    const failure = failureFor(error);
+    expect(failure.type).toBe('database_unavailable');
+    expect(failure.nonRetryable).not.toBe(true);
+    expect(failure.message).not.toMatch(/secret|db-host/);
+  },
+);
+
+test('backoff grows exponentially to its cap, and jitter never takes more than half of it', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 10_000 }), fc.double({ min: 0, max: 1, noNaN: true }), (attempt, random) => {
+      const full = Math.min(60_000, 500 * 2 ** Math.min(attempt - 1, 30));
+      const delayMs = backoffMs(attempt, { firstMs: 500, capMs: 60_000 }, () => random);
+      expect(delayMs).toBeGreaterThanOrEqual(Math.floor(full / 2));
+      expect(delayMs).toBeLessThanOrEqual(full);
+    }),
+  );
+});
