@@ -6,14 +6,22 @@ const packages = (...names) => names.map((name) => `node_modules/${name}/`);
 
 const table = {
   'workflows/domain': { folders: ['workflows/domain'], packages: ['@noble/hashes'], node: false },
-  workflows: { folders: ['workflows'], packages: ['@temporalio/workflow', '@temporalio/common'], node: false, not: 'workflows/domain' },
+  workflows: {
+    folders: ['workflows'],
+    packages: ['@temporalio/workflow', '@temporalio/common'],
+    node: false,
+    not: 'workflows/domain',
+  },
   'activities/providers': { folders: ['activities/providers', 'workflows/domain'], packages: ['undici', 'zod'] },
   activities: {
     folders: ['activities', 'workflows', 'prisma', 'runtime'],
     packages: ['@temporalio/activity', '@temporalio/client'],
     not: 'activities/providers',
   },
-  prisma: { folders: ['prisma', 'workflows/domain', 'workflows/ports.ts'], packages: ['@prisma/[^/]+', 'prisma', 'pg', 'zod'] },
+  prisma: {
+    folders: ['prisma', 'workflows/domain', 'workflows/ports.ts'],
+    packages: ['@prisma/[^/]+', 'prisma', 'pg', 'zod'],
+  },
   runtime: {
     folders: ['runtime', 'workflows/contract.ts', 'workflows/domain'],
     packages: ['@temporalio/(client|common|envconfig|proto)', 'pino', 'zod'],
@@ -23,7 +31,10 @@ const table = {
     packages: ['express', 'zod', '@asteasolutions/zod-to-openapi'],
     not: 'api/payment-client.ts',
   },
-  'api/payment-client.ts': { folders: ['workflows/(contract|ports).ts', 'workflows/domain'], packages: ['@temporalio/client'] },
+  'api/payment-client.ts': {
+    folders: ['workflows/(contract|ports).ts', 'workflows/domain'],
+    packages: ['@temporalio/client'],
+  },
   simulators: { folders: ['simulators'], packages: ['express', 'zod'] },
 };
 
@@ -32,7 +43,10 @@ const rules = Object.entries(table).map(([folder, { folders, packages: names, no
   comment: `${folder}/ may import ${[...folders, ...names].join(', ')}${node ? ' and Node' : ''}.`,
   severity: 'error',
   from: { path: `^${folder}`, ...(not ? { pathNot: `^${not}` } : {}) },
-  to: { pathNot: [...folders.map((name) => `^${name}`), ...packages(...names)], ...(node ? { dependencyTypesNot: ['core'] } : {}) },
+  to: {
+    pathNot: [...folders.map((name) => `^${name}`), ...packages(...names)],
+    ...(node ? { dependencyTypesNot: ['core'] } : {}),
+  },
 }));
 
 module.exports = {
@@ -45,7 +59,12 @@ module.exports = {
       from: { pathNot: '^(workers|test|bench)' },
       to: { path: '^(workers|bench|test)/' },
     },
-    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],
   options: {
@@ -53,6 +72,10 @@ module.exports = {
     tsPreCompilationDeps: true,
     doNotFollow: { path: 'node_modules' },
     exclude: { path: '^(prisma/generated|dist|\\.data)' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'node', 'default'], extensions: ['.ts', '.js', '.mjs', '.cjs', '.json'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'types', 'node', 'default'],
+      extensions: ['.ts', '.js', '.mjs', '.cjs', '.json'],
+    },
   },
 };

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { activityInfo } from '@temporalio/activity';
 import { beginAttempt, releaseAttempt, type SeenAttempt } from '../prisma/attempts.ts';
 import { attemptIdOf } from '../workflows/domain/ids.ts';
-import type { AttemptReference, ChargeAnswer } from '../workflows/ports.ts';
+import type { ChargeAnswer, ChargeAttempt } from '../workflows/ports.ts';
 import type { ActivityDeps } from './deps.ts';
+import { tooEarly } from './failures.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { providerNamed } from './provider-named.ts';
 import { ProviderFault } from './providers/provider.ts';
@@ -19,7 +20,7 @@ const laterTryTimeoutMs = 10_000;
  * unknown outcome, whoever they were. The row stays open until the transition that follows writes how it ended, unless
  * certainly nothing happened.
  */
-export async function chargePayment(deps: ActivityDeps, input: AttemptReference): Promise<ChargeAnswer> {
+export async function chargePayment(deps: ActivityDeps, input: ChargeAttempt): Promise<ChargeAnswer> {
   const provider = providerNamed(deps, input.provider);
   const attemptId = attemptIdOf(input.paymentId, 'charge', input.attemptNumber);
   const seen: SeenAttempt = { attemptId, paymentId: input.paymentId, sender: randomUUID() };
@@ -30,12 +31,14 @@ export async function chargePayment(deps: ActivityDeps, input: AttemptReference)
     number: input.attemptNumber,
     provider: provider.name,
     sendWithinMs,
+    isUrgent: input.isUrgent,
   });
   if (begun.kind === 'moved_on') return { kind: 'moved_on' };
+  if (begun.kind === 'too_early') throw tooEarly(begun.waitMs);
   if (begun.kind === 'in_doubt') {
     throw new ProviderFault('unknown_outcome', 'an earlier try may have been sent; asking before anything else');
   }
-  const { charge } = begun;
+  const { charge, isDoubtful } = begun;
   const request = { ...charge, reference: charge.paymentId, idempotencyKey: attemptId };
   const call = {
     correlationId: charge.correlationId,
@@ -45,16 +48,22 @@ export async function chargePayment(deps: ActivityDeps, input: AttemptReference)
   try {
     return await withHeartbeats(() => provider.charge(request, call));
   } catch (error) {
-    throw await afterFault(deps, input.merchantId, seen, error);
+    throw await afterFault(deps, input.merchantId, seen, isDoubtful, error);
   }
 }
 
 /** What a fault says of the attempt as a whole: an earlier send of the same key may have arrived all the same. */
-async function afterFault(deps: ActivityDeps, merchantId: string, seen: SeenAttempt, fault: unknown): Promise<unknown> {
-  if (!(fault instanceof ProviderFault)) return fault;
-  if (fault.kind === 'unknown_outcome' || fault.kind === 'rejected') return fault;
-  const released = await releaseAttempt(deps.db, merchantId, seen);
-  if (released === 'not_sent') return fault;
+async function afterFault(
+  deps: ActivityDeps,
+  merchantId: string,
+  seen: SeenAttempt,
+  isDoubtful: boolean,
+  fault: unknown,
+): Promise<unknown> {
+  if (!(fault instanceof ProviderFault) || fault.kind === 'unknown_outcome') return fault;
+  if (fault.kind === 'rejected' && !isDoubtful) return fault;
+  const isCertain = fault.kind !== 'rejected' && (await releaseAttempt(deps.db, merchantId, seen)) === 'not_sent';
+  if (isCertain) return fault;
   return new ProviderFault('unknown_outcome', `${fault.message}; an earlier send may have arrived`, { cause: fault });
 }
 

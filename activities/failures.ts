@@ -34,12 +34,11 @@ function providerFailure(fault: ProviderFault, attempt: number): ApplicationFail
       return ApplicationFailure.create({ type: kind, message, nonRetryable: true });
     case 'unavailable':
       return ApplicationFailure.create({ type: kind, message, nextRetryDelay: backoffMs(attempt, quick) });
-    case 'rate_limited':
-      return ApplicationFailure.create({
-        type: kind,
-        message,
-        nextRetryDelay: Math.max(fault.retryAfterMs ?? 0, backoffMs(attempt, quick)),
-      });
+    case 'rate_limited': {
+      const waitMs = Math.max(fault.retryAfterMs ?? 0, backoffMs(attempt, quick));
+      // Also as a detail: workflows see no `nextRetryDelay`, and after a local try it is they who wait.
+      return ApplicationFailure.create({ type: kind, message, nextRetryDelay: waitMs, details: [waitMs] });
+    }
     case 'misconfigured':
       return ApplicationFailure.create({ type: kind, message, nextRetryDelay: backoffMs(attempt, slow) });
   }
@@ -64,6 +63,12 @@ export function backoffMs(attempt: number, { firstMs, capMs }: Backoff, random: 
 export function stillUnknown(message: string, attempt: number): ApplicationFailure {
   const nextRetryDelay = backoffMs(attempt, { firstMs: 500, capMs: 60_000 });
   return ApplicationFailure.create({ type: 'unknown_outcome', message, nextRetryDelay });
+}
+
+/** The pause after sends that ended in doubt is not over: nothing was sent by this try. */
+export function tooEarly(waitMs: number): ApplicationFailure {
+  const message = 'pausing after charges whose outcome stayed unknown';
+  return ApplicationFailure.create({ type: 'too_early', message, nextRetryDelay: waitMs });
 }
 
 /** Postgres' classes for trouble that passes: connections, resources, operators' interventions, locks and deadlocks. */

@@ -35,7 +35,10 @@ export function docsPage(): Router {
   const router = Router();
   router.use((_request, response, next) => {
     // Swagger UI sets styles by script and shows its icons as data: URLs.
-    response.set('Content-Security-Policy', "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'");
+    response.set(
+      'Content-Security-Policy',
+      "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'",
+    );
     next();
   });
   router.get('/', (_request, response) => void response.type('html').send(page));

@@ -43,6 +43,7 @@ function pathOf(route: Route, security: string): RouteConfig {
   const needs = permission === null ? '' : `\n\nPermission: \`${permission}\` (${permissions[permission]}).`;
   return {
     operationId: route.operationId,
+    tags: [/^(?:\/api\/v1)?\/(\w+)/.exec(route.path)?.[1] ?? 'other'],
     method: route.method,
     path: route.path,
     summary: route.summary,
@@ -67,12 +68,16 @@ function successes(route: Route): RouteConfig['responses'] {
 
 /** What any route may answer. */
 const common: readonly ProblemCode[] = [
-  ...(['invalid_header', 'method_not_allowed', 'request_timeout', 'validation_failed', 'card_number_refused'] as const),
-  ...(['internal_error', 'unavailable'] as const),
+  'invalid_header',
+  'method_not_allowed',
+  'request_timeout',
+  'validation_failed',
+  'card_number_refused',
 ];
 
 function failures(route: Route): RouteConfig['responses'] {
-  const withKey: ProblemCode[] = route.permission === null ? [] : ['unauthorized', 'forbidden'];
+  const withKey: ProblemCode[] =
+    route.permission === null ? [] : ['unauthorized', 'forbidden', 'internal_error', 'unavailable'];
   const codes = [...new Set([...route.problems, ...withKey, ...common])];
   const byStatus = Map.groupBy(codes, (code) => problemCatalogue[code].status);
   const entries = [...byStatus].map(([status, group]) => {

@@ -23,6 +23,8 @@ export interface AttemptToSend {
   /** Random per execution of the activity: whoever finds another sender's `sent` treats it as unknown. */
   readonly sender: string;
   readonly sendWithinMs: number;
+  /** An operator asked for it: the pause after sends that ended in doubt is left out. */
+  readonly isUrgent: boolean;
 }
 
 /** What the provider needs to know of the payment. */
@@ -34,18 +36,32 @@ export interface Chargeable {
   readonly correlationId: string;
 }
 
-/** `mine`: committed as `sent` by this caller. `in_doubt`: sent by somebody else. `moved_on`: no longer wanted. */
+/**
+ * `mine`: committed as `sent` by this caller; doubtful when an earlier send may have arrived. `in_doubt`: sent by somebody else. `too_early`: the pause after a send that
+ * ended in doubt is not over. `moved_on`: no longer wanted. All but the first have changed nothing.
+ */
 export type BegunAttempt =
-  | { readonly kind: 'mine'; readonly charge: Chargeable }
+  | { readonly kind: 'mine'; readonly charge: Chargeable; readonly isDoubtful: boolean }
   | { readonly kind: 'in_doubt' }
+  | { readonly kind: 'too_early'; readonly waitMs: number }
   | { readonly kind: 'moved_on' };
 
+/**
+ * After the first doubt a send follows at once, then after 1, 2, 4 … seconds, at most ten minutes: a provider that fails
+ * every charge is left in peace, and the history of a payment that waits for it stays short.
+ */
 const begin = {
   name: 'begin_attempt',
   text: `
-    WITH p AS (
+    WITH early AS (
+      SELECT due FROM (
+        SELECT sent_at + least(600, 2 ^ least(doubts - 2, 10)) * interval '1 second' AS due
+        FROM attempts WHERE id = $1 AND state IN ('not_sent', 'unknown') AND doubts > 1 AND NOT $9
+      ) pause WHERE due > clock_timestamp()
+    ), p AS (
       UPDATE payments SET open_attempt_id = $1
       WHERE id = $2 AND merchant_id = $3 AND status = 'pending' AND (open_attempt_id IS NULL OR open_attempt_id = $1)
+        AND NOT EXISTS (SELECT FROM early)
       RETURNING *
     ), a AS (
       INSERT INTO attempts (id, merchant_id, is_test, payment_id, operation, number, provider, state, sender, sent_at, send_before)
@@ -55,10 +71,13 @@ const begin = {
         state = 'sent', sender = EXCLUDED.sender, sends = attempts.sends + 1, sent_at = EXCLUDED.sent_at,
         send_before = EXCLUDED.send_before, updated_at = EXCLUDED.sent_at
         WHERE attempts.state IN ('not_sent', 'unknown')
-      RETURNING id
+      RETURNING id, is_doubtful
     )
-    SELECT p.id, p.amount::text AS amount_minor, p.currency, p.card_token, p.correlation_id, a.id IS NOT NULL AS mine
-    FROM p LEFT JOIN a ON true`,
+    SELECT p.id, p.amount::text AS amount_minor, p.currency, p.card_token, p.correlation_id, a.id IS NOT NULL AS mine,
+      a.is_doubtful, NULL::float8 AS wait_ms
+    FROM p LEFT JOIN a ON true
+    UNION ALL
+    SELECT NULL, NULL, NULL, NULL, NULL, false, false, 1000 * extract(epoch FROM due - clock_timestamp())::float8 FROM early`,
 };
 
 interface BegunRow {
@@ -68,6 +87,8 @@ interface BegunRow {
   card_token: string;
   correlation_id: string;
   mine: boolean;
+  is_doubtful: boolean | null;
+  wait_ms: number | null;
 }
 
 /**
@@ -84,9 +105,11 @@ export async function beginAttempt(db: Database, merchantId: string, attempt: At
     attempt.provider,
     attempt.sender,
     attempt.sendWithinMs,
+    attempt.isUrgent,
   ]);
   const row = rows[0];
   if (row === undefined) return { kind: 'moved_on' };
+  if (row.wait_ms !== null) return { kind: 'too_early', waitMs: Math.max(1, Math.ceil(row.wait_ms)) };
   if (!row.mine) return { kind: 'in_doubt' };
   const charge = {
     paymentId: row.id,
@@ -95,7 +118,7 @@ export async function beginAttempt(db: Database, merchantId: string, attempt: At
     cardToken: row.card_token,
     correlationId: row.correlation_id,
   };
-  return { kind: 'mine', charge };
+  return { kind: 'mine', charge, isDoubtful: row.is_doubtful === true };
 }
 
 const release = {
@@ -193,7 +216,8 @@ export async function findAttempt(
 const allowRepeat = {
   name: 'allow_repeat',
   text: `
-    UPDATE attempts SET state = 'unknown', is_doubtful = true, updated_at = clock_timestamp()
+    UPDATE attempts SET state = 'unknown', is_doubtful = true, updated_at = clock_timestamp(),
+      doubts = doubts + CASE WHEN state = 'sent' THEN 1 ELSE 0 END
     WHERE id = $1 AND merchant_id = $2 AND sender = $3 AND state IN ('sent', 'unknown')
     RETURNING id`,
 };
@@ -210,7 +234,8 @@ const clear = {
     WITH p AS (
       SELECT id FROM payments WHERE id = $1 AND merchant_id = $2 FOR NO KEY UPDATE
     ), a AS (
-      UPDATE attempts SET state = 'not_sent', is_doubtful = false, updated_at = clock_timestamp()
+      UPDATE attempts SET state = 'not_sent', is_doubtful = false, updated_at = clock_timestamp(),
+        doubts = doubts + CASE WHEN state = 'sent' THEN 1 ELSE 0 END
       FROM p WHERE attempts.id = $3 AND attempts.payment_id = p.id AND sender = $4 AND state IN ('sent', 'unknown')
         AND clock_timestamp() > send_before
       RETURNING attempts.id

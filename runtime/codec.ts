@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { METADATA_ENCODING_KEY, type Payload, type PayloadCodec } from '@temporalio/common';
 import proto from '@temporalio/proto';
 
@@ -17,16 +17,19 @@ export type CodecKeys = ReadonlyMap<string, Buffer>;
 export function createCodec(keys: CodecKeys): PayloadCodec {
   const [current] = keys;
   if (current === undefined) throw new Error('The payload codec needs at least one key.');
-  const [currentId, currentKey] = current;
+  const [currentId] = current;
+  const prepared = new Map([...keys].map(([id, bytes]) => [id, createSecretKey(bytes)]));
+  const currentKey = createSecretKey(current[1]);
   return {
     encode: async (payloads) => payloads.map((payload) => encrypt(payload, currentId, currentKey)),
-    decode: async (payloads) => payloads.map((payload) => (isEncrypted(payload) ? decrypt(payload, keys) : payload)),
+    decode: async (payloads) =>
+      payloads.map((payload) => (isEncrypted(payload) ? decrypt(payload, prepared) : payload)),
   };
 }
 
 const { Payload: PayloadMessage } = proto.temporal.api.common.v1;
 
-function encrypt(payload: Payload, keyId: string, key: Buffer): Payload {
+function encrypt(payload: Payload, keyId: string, key: KeyObject): Payload {
   const nonce = randomBytes(nonceBytes);
   const cipher = createCipheriv('aes-256-gcm', key, nonce);
   cipher.setAAD(Buffer.from(keyId));
@@ -43,7 +46,7 @@ function isEncrypted(payload: Payload): boolean {
   return found != null && Buffer.from(found).toString() === encoding;
 }
 
-function decrypt(payload: Payload, keys: CodecKeys): Payload {
+function decrypt(payload: Payload, keys: ReadonlyMap<string, KeyObject>): Payload {
   const keyId = Buffer.from(payload.metadata?.['encryption-key-id'] ?? []).toString();
   const key = keys.get(keyId);
   if (key === undefined) {

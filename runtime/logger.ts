@@ -7,7 +7,7 @@ export type { Logger } from 'pino';
  * an error object can carry a whole request.
  */
 export function createLogger(service: string, level: string): Logger {
-  return pino({ level, base: { service }, serializers: { err: describeError, error: describeError } });
+  return pino({ level, base: { service }, serializers: { err: describe, error: describe } });
 }
 
 interface DescribedError {
@@ -18,7 +18,12 @@ interface DescribedError {
   readonly cause?: DescribedError;
 }
 
-function describeError(error: unknown): DescribedError {
+const describe = (error: unknown) => describeError(error, 0);
+
+/** An error may be its own cause: whoever logs must not fail by it. */
+const causesMax = 10;
+
+function describeError(error: unknown, causes: number): DescribedError {
   if (!(error instanceof Error)) return { name: 'NotAnError', message: typeof error };
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
   return {
@@ -26,6 +31,6 @@ function describeError(error: unknown): DescribedError {
     message: error.message,
     ...(code === undefined ? {} : { code }),
     ...(error.stack === undefined ? {} : { stack: error.stack }),
-    ...(error.cause === undefined ? {} : { cause: describeError(error.cause) }),
+    ...(error.cause === undefined || causes === causesMax ? {} : { cause: describeError(error.cause, causes + 1) }),
   };
 }

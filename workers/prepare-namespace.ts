@@ -2,6 +2,7 @@ import { Client, ScheduleAlreadyRunning, ScheduleOverlapPolicy } from '@temporal
 import type { DataConverter } from '@temporalio/common';
 import proto from '@temporalio/proto';
 import type { NativeConnection } from '@temporalio/worker';
+import type { Logger } from '../runtime/logger.ts';
 import {
   paymentTaskQueue,
   searchAttributes,
@@ -17,13 +18,21 @@ const valueTypes = {
   Bool: IndexedValueType.INDEXED_VALUE_TYPE_BOOL,
 } as const;
 
-/** Makes what the product needs in its namespace and is not there yet: search attributes and the sweep's schedule. */
+/**
+ * Makes what the product needs in its namespace and is not there yet: search attributes and the sweep's schedule. Where
+ * the server does not let a worker add search attributes (Temporal Cloud), it only says which ones must be there.
+ */
 export async function prepareNamespace(
   connection: NativeConnection,
   namespace: string,
   dataConverter: DataConverter,
+  logger: Logger,
 ): Promise<void> {
-  await addSearchAttributes(connection, namespace);
+  try {
+    await addSearchAttributes(connection, namespace);
+  } catch (err) {
+    logger.warn({ err, search_attributes: searchAttributes }, 'add these search attributes to the namespace by hand');
+  }
   const client = new Client({ connection, namespace, dataConverter });
   await startSweeping(client);
 }

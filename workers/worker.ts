@@ -42,7 +42,7 @@ runProcess(async () => {
   const providers = createProviders({
     easypay: { url: settings.EASYPAY_URL, apiKey: settings.EASYPAY_API_KEY },
   });
-  await prepareNamespace(connection, namespace, dataConverter);
+  await prepareNamespace(connection, namespace, dataConverter, logger);
   const worker = await Worker.create({
     connection,
     namespace,

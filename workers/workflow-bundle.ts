@@ -25,12 +25,23 @@ async function build(url: URL): Promise<void> {
   const { code } = await bundleWorkflowCode({
     workflowsPath: fileURLToPath(new URL('workflows/index.ts', root)),
     failureConverterPath,
+    preloadModules: await statelessModules(),
     logger: { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} },
   });
   await mkdir(outputUrl, { recursive: true });
   const temporary = new URL(`${url.href}.${process.pid}`);
   await writeFile(temporary, code);
   await rename(temporary, url);
+}
+
+/**
+ * Modules without state of their own: evaluated once per worker thread instead of once per workflow. All of the domain is
+ * such, and the hash function that it uses.
+ */
+async function statelessModules(): Promise<string[]> {
+  const folder = new URL('workflows/domain/', root);
+  const names = await readdir(folder);
+  return ['@noble/hashes/sha2.js', ...names.map((name) => fileURLToPath(new URL(name, folder)))];
 }
 
 /** Changes with every source that goes into the bundle, and with the versions of the packages in it. */

@@ -7,6 +7,7 @@ import {
   proxyActivities,
   proxyLocalActivities,
 } from '@temporalio/workflow';
+import { invariant } from './domain/invariant.ts';
 import type { PaymentPorts } from './ports.ts';
 
 /** The ports as local activities under a policy. */
@@ -15,18 +16,49 @@ export const locally = (options: LocalActivityOptions) => proxyLocalActivities<P
 /** The ports as regular activities under a policy. */
 export const regularly = (options: ActivityOptions) => proxyActivities<PaymentPorts>(options);
 
-/** The stable type of the fault behind an activity's failure; null for a time-out or anything else without one. */
+/**
+ * The stable type of the fault behind an activity's failure; null for a time-out or anything else without one. A regular
+ * activity's fault comes wrapped in an `ActivityFailure`, a local one's comes bare.
+ */
 export function faultTypeOf(error: unknown): string | null {
-  if (!(error instanceof ActivityFailure)) return null;
-  return error.cause instanceof ApplicationFailure ? (error.cause.type ?? null) : null;
+  return faultBehind(error)?.type ?? null;
 }
 
-/** Tries a step locally and, where that fails, for ever as a regular activity. Broken invariants pass through. */
+/** How long a provider that is limiting our rate asked us to wait; 0 for every other failure. */
+export function waitAskedMs(error: unknown): number {
+  const fault = faultBehind(error);
+  const waitMs: unknown = fault?.type === 'rate_limited' ? fault.details?.[0] : 0;
+  return typeof waitMs === 'number' ? waitMs : 0;
+}
+
+function faultBehind(error: unknown): ApplicationFailure | null {
+  const fault = error instanceof ActivityFailure ? error.cause : error;
+  return fault instanceof ApplicationFailure ? fault : null;
+}
+
+/**
+ * Tries a step locally and, where that fails, for ever as a regular activity. An invariant that it broke is broken here
+ * too: the activity's failure itself would end the workflow.
+ */
 export async function localFirst<T>(first: () => Promise<T>, later: () => Promise<T>): Promise<T> {
   try {
     return await first();
   } catch (error) {
-    if (isCancellation(error) || faultTypeOf(error) === 'broken_invariant') throw error;
-    return later();
+    if (isCancellation(error)) throw error;
+    requireUnbroken(error);
   }
+  try {
+    return await later();
+  } catch (error) {
+    requireUnbroken(error);
+    throw error;
+  }
+}
+
+/** Parks the workflow task when an activity found a broken invariant. */
+export function requireUnbroken(error: unknown): void {
+  invariant(
+    faultTypeOf(error) !== 'broken_invariant',
+    'an activity broke an invariant: see its failure in the history',
+  );
 }

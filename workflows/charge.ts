@@ -1,8 +1,7 @@
-import { faultTypeOf, locally, regularly } from './ask-of-the-world.ts';
-import { businessNow } from './clock.ts';
+import { faultTypeOf, locally, regularly, requireUnbroken, waitAskedMs } from './ask-of-the-world.ts';
+import { businessNow, waitUntil } from './clock.ts';
 import { answered, canceled, type Decision, expired, rejected, resolved, unanswered } from './decision.ts';
 import { attemptIdOf } from './domain/ids.ts';
-import { invariant } from './domain/invariant.ts';
 import { runUntil } from './interruptible.ts';
 import type { PaymentProcess } from './payment-process.ts';
 import * as policies from './policies.ts';
@@ -36,8 +35,9 @@ export async function charge(payment: PaymentProcess): Promise<Decision | null> 
 
 /** What people or time decided meanwhile. Nobody gives up a charge that is in doubt, except by resolving it. */
 function givenUp(payment: PaymentProcess): Decision | null {
-  if (payment.resolution !== null) return resolved(payment.resolution, provider, attemptIdFor(payment));
-  if (payment.isInDoubt) return null;
+  const { resolution, isInDoubt } = payment;
+  if (resolution !== null) return resolved(resolution, provider, attemptIdFor(payment), isInDoubt);
+  if (isInDoubt) return null;
   if (payment.cancelRequest !== null) return canceled(payment.cancelRequest);
   return payment.isExpired ? expired() : null;
 }
@@ -46,10 +46,22 @@ function givenUp(payment: PaymentProcess): Decision | null {
 async function sendFirst(payment: PaymentProcess): Promise<Next> {
   const { chargePayment } = locally({ ...policies.chargeFirst, summary: `charge at ${provider}, first try` });
   try {
-    return afterSending(payment, await chargePayment(referenceFor(payment)));
+    return afterSending(payment, await chargePayment({ ...referenceFor(payment), isUrgent: false }));
   } catch (error) {
-    return afterFailedSend(payment, error);
+    const next = afterFailedSend(payment, error);
+    await waitAsAsked(payment, waitAskedMs(error));
+    return next;
   }
+}
+
+/** The engine itself honors the wait that a provider asks for between later tries, but not after a local one. */
+async function waitAsAsked(payment: PaymentProcess, waitMs: number): Promise<void> {
+  if (waitMs === 0) return;
+  payment.doing = `waiting, as ${provider} asked us to`;
+  showStep(payment);
+  const end = Math.min(businessNow() + waitMs, Date.parse(payment.row.expiresAt));
+  const isInterrupted = () => payment.cancelRequest !== null || payment.retriesAsked > 0;
+  await waitUntil(end, isInterrupted, `${provider} asked us to slow down`);
 }
 
 /** The patient way: tried again with backoff until there is an answer, the payment expires, or somebody interrupts. */
@@ -59,9 +71,11 @@ async function sendPatiently(payment: PaymentProcess): Promise<Next> {
   const { chargePayment } = regularly({ ...policies.chargeLater, summary: `charge at ${provider}` });
   const end = { at: Date.parse(payment.row.expiresAt), summary: 'the payment expires' };
   const retries = payment.retriesAsked;
-  const isInterrupted = () => payment.cancelRequest !== null || payment.retriesAsked > retries;
+  const isInterrupted = () =>
+    payment.cancelRequest !== null || payment.resolution !== null || payment.retriesAsked > retries;
   try {
-    const answer = await runUntil(() => chargePayment(referenceFor(payment)), end, isInterrupted);
+    const attempt = { ...referenceFor(payment), isUrgent: payment.takeUrgency() };
+    const answer = await runUntil(() => chargePayment(attempt), end, isInterrupted);
     return answer.kind === 'interrupted' ? { kind: 'send' } : afterSending(payment, answer.value);
   } catch (error) {
     return afterFailedSend(payment, error);
@@ -88,10 +102,11 @@ function afterFailedSend(payment: PaymentProcess, error: unknown): Next {
     case 'unavailable':
     case 'rate_limited':
     case 'misconfigured':
+    case 'too_early':
       return { kind: 'send' };
     default:
       // A time-out, a lost worker, a database that failed half-way: the request may be on its way.
-      invariant(type !== 'broken_invariant', 'charging broke an invariant: see the failure of the activity');
+      requireUnbroken(error);
       payment.isInDoubt = true;
       return { kind: 'ask' };
   }
@@ -115,7 +130,7 @@ async function ask(payment: PaymentProcess): Promise<Next> {
     return answer.kind === 'interrupted' ? { kind: 'ask' } : afterAsking(payment, answer.value);
   } catch (error) {
     // The last try before an interruption failed by itself: still unknown.
-    invariant(faultTypeOf(error) !== 'broken_invariant', 'asking broke an invariant: see the failure of the activity');
+    requireUnbroken(error);
     return { kind: 'ask' };
   }
 }

@@ -33,6 +33,7 @@ export class PaymentProcess {
   resolution: Resolution | null = null;
   retriesAsked = 0;
 
+  #isUrgent = false;
   #row: PaymentSnapshot | null = null;
   #refusal: PaymentRefusal | null = null;
 
@@ -75,6 +76,13 @@ export class PaymentProcess {
     this.isInDoubt = row.openAttemptId !== null;
   }
 
+  /** Whether an operator asked for the next send; true once per request. */
+  takeUrgency(): boolean {
+    const isUrgent = this.#isUrgent;
+    this.#isUrgent = false;
+    return isUrgent;
+  }
+
   refuse(code: PaymentRefusal): void {
     this.#refusal = code;
   }
@@ -106,6 +114,7 @@ export class PaymentProcess {
 
   #retry(): { retried: true } {
     this.retriesAsked += 1;
+    this.#isUrgent = true;
     return { retried: true };
   }
 

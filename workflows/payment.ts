@@ -3,6 +3,8 @@ import { localFirst, locally, regularly } from './ask-of-the-world.ts';
 import { charge } from './charge.ts';
 import { businessNowText } from './clock.ts';
 import type { PaymentWorkflowInput, PaymentWorkflowResult } from './contract.ts';
+import type { Decision } from './decision.ts';
+import { invariant } from './domain/invariant.ts';
 import { isFinal } from './domain/payment-status.ts';
 import { PaymentProcess } from './payment-process.ts';
 import { databaseFirst, databaseLater } from './policies.ts';
@@ -33,12 +35,20 @@ async function live(payment: PaymentProcess, input: PaymentWorkflowInput): Promi
   payment.adopt(acceptance.payment);
   while (!isFinal(payment.status)) {
     showStep(payment);
-    const decision = payment.status === 'unresolved' ? await resolution(payment) : await charge(payment);
-    await record(payment, decision);
+    await record(payment, await decide(payment));
   }
   showEnd(payment);
   await condition(allHandlersFinished);
   return { status: payment.status, failure: payment.row.failure };
+}
+
+function decide(payment: PaymentProcess): Promise<Decision | null> {
+  if (payment.status === 'unresolved') return resolution(payment);
+  invariant(
+    payment.status === 'pending',
+    `this version does not know how to go on with a payment that is ${payment.status}`,
+  );
+  return charge(payment);
 }
 
 function accept(input: PaymentWorkflowInput): Promise<Acceptance> {

@@ -8,7 +8,7 @@ import type { PaymentStatus } from './domain/payment-status.ts';
  */
 export interface PaymentPorts {
   acceptPayment(input: AcceptPayment): Promise<Acceptance>;
-  chargePayment(input: AttemptReference): Promise<ChargeAnswer>;
+  chargePayment(input: ChargeAttempt): Promise<ChargeAnswer>;
   askProvider(input: AskProvider): Promise<AskAnswer>;
   recordTransition(input: Transition): Promise<TransitionAnswer>;
 }
@@ -85,6 +85,11 @@ export interface AttemptReference {
   readonly merchantId: string;
   readonly attemptNumber: number;
   readonly provider: string;
+}
+
+export interface ChargeAttempt extends AttemptReference {
+  /** An operator asked for it: the pause after sends that ended in doubt is left out. */
+  readonly isUrgent: boolean;
 }
 
 /**

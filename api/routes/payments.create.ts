@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import { findPayment, type PaymentRow } from '../../prisma/payments.ts';
 import { paymentIdOf } from '../../workflows/domain/ids.ts';
@@ -145,6 +146,9 @@ function requireSameBody(existing: PaymentRow, submission: PaymentSubmission): v
   if (existing.request_hash !== submission.request.requestHash) throw new Problem('idempotency_key_reused');
 }
 
+/** Between two submissions, where the engine refused the first at once. */
+const betweenSubmissionsMs = 100;
+
 /** However long the caller wants to wait, the row's commit is waited for at least so long. */
 const acceptanceWaitMs = 5_000;
 
@@ -181,6 +185,7 @@ async function submitAndRead(
     // Its row says that it is accepted; Temporal, which could say more, is away.
     if (row !== null && submitted.kind === 'not_sent') return row;
     if (submitted.kind === 'stored') await deps.payments.resume(submission, acceptedBy);
+    else await pause(betweenSubmissionsMs);
     if (now >= outcomeBy) until = 'accepted';
   }
 }

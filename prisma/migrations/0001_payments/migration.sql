@@ -101,6 +101,7 @@ CREATE TABLE "attempts" (
     "sender" TEXT NOT NULL,
     "sends" INTEGER NOT NULL DEFAULT 1,
     "is_doubtful" BOOLEAN NOT NULL DEFAULT false,
+    "doubts" INTEGER NOT NULL DEFAULT 0,
     "sent_at" TIMESTAMPTZ(3) NOT NULL,
     "send_before" TIMESTAMPTZ(3) NOT NULL,
     "outcome" JSONB,

@@ -1,0 +1,146 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { type ProblemCode, problemCatalogue } from '../../api/errors.ts';
+import { openApiDocument } from '../../api/openapi.ts';
+import { permissions } from '../../api/route.ts';
+import { routes } from '../../api/routes/index.ts';
+
+const run = promisify(execFile);
+const root = new URL('../../', import.meta.url);
+
+const media = z.record(
+  z.string().regex(/^application\//),
+  z.strictObject({ schema: z.record(z.string(), z.unknown()) }),
+);
+const parameter = z.strictObject({
+  name: z.string().min(1),
+  in: z.enum(['header', 'path', 'query']),
+  required: z.boolean(),
+  description: z.string().optional(),
+  schema: z.record(z.string(), z.unknown()),
+});
+const operation = z.strictObject({
+  operationId: z.string().min(1),
+  tags: z.array(z.string().min(1)).optional(),
+  summary: z.string().min(1),
+  description: z.string().min(1),
+  security: z.array(z.record(z.string(), z.array(z.string()))),
+  parameters: z.array(parameter).optional(),
+  requestBody: z.strictObject({ required: z.literal(true), content: media }).optional(),
+  responses: z.record(
+    z.string().regex(/^[1-5]\d\d$/),
+    z.strictObject({ description: z.string().min(1), content: media }),
+  ),
+});
+
+/** What OpenAPI 3.1 demands of the parts that we use; an unknown member fails, so that a new part gets a rule here. */
+const documentSchema = z.strictObject({
+  openapi: z.string().regex(/^3\.1\.\d$/),
+  info: z.strictObject({ title: z.string().min(1), version: z.string().min(1), description: z.string() }),
+  servers: z.array(z.strictObject({ url: z.string() })),
+  paths: z.record(
+    z.string().startsWith('/'),
+    z.partialRecord(z.enum(['get', 'post', 'put', 'patch', 'delete']), operation),
+  ),
+  components: z.strictObject({
+    schemas: z.record(z.string().regex(/^[A-Za-z0-9._-]+$/), z.record(z.string(), z.unknown())),
+    parameters: z.strictObject({}).optional(),
+    securitySchemes: z.record(
+      z.string(),
+      z.strictObject({ type: z.literal('http'), scheme: z.literal('bearer'), description: z.string() }),
+    ),
+  }),
+  webhooks: z.strictObject({}).optional(),
+});
+
+const document = documentSchema.parse(JSON.parse(JSON.stringify(openApiDocument(routes))));
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, declared]) => ({ path, method, ...declared })),
+);
+const routeOf = (operationId: string) => {
+  const route = routes.find((one) => one.operationId === operationId);
+  if (route === undefined) throw new Error(`no route is called ${operationId}`);
+  return route;
+};
+
+describe('the OpenAPI document', () => {
+  test('has every declared route and no other, each id once', () => {
+    const declared = routes.map((route) => `${route.method} ${route.path} ${route.operationId}`);
+    const documented = operations.map(({ method, path, operationId }) => `${method} ${path} ${operationId}`);
+    expect(documented.toSorted()).toEqual(declared.toSorted());
+    expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(routes.length);
+    expect(routes.length).toBeGreaterThan(0);
+  });
+
+  test('points only at what it holds, and uses all that it holds', () => {
+    const text = JSON.stringify(document);
+    const pointed = [...text.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].map(([, name = '']) => name);
+    expect([...text.matchAll(/"\$ref"/g)]).toHaveLength(pointed.length);
+    expect([...new Set(pointed)].toSorted()).toEqual(Object.keys(document.components.schemas).toSorted());
+    const schemes = operations.flatMap(({ security }) => security.flatMap((one) => Object.keys(one)));
+    expect([...new Set(schemes)]).toEqual(Object.keys(document.components.securitySchemes));
+  });
+
+  test.each(operations)('$method $path declares its path parameters, required', ({ path, parameters }) => {
+    const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+    const declared = (parameters ?? []).filter((one) => one.in === 'path');
+    expect(declared.map(({ name }) => name)).toEqual(inPath);
+    expect(declared.filter(({ required }) => !required)).toEqual([]);
+  });
+
+  test.each(operations)(
+    '$method $path names its permission, or asks for no key',
+    ({ operationId, security, description }) => {
+      const { permission } = routeOf(operationId);
+      expect(security).toHaveLength(permission === null ? 0 : 1);
+      if (permission !== null) expect(description).toContain(`\`${permission}\` (${permissions[permission]})`);
+    },
+  );
+
+  test.each(operations)(
+    '$method $path documents every answer and every problem with its status',
+    ({ operationId, responses }) => {
+      const route = routeOf(operationId);
+      expect(Object.keys(responses)).toEqual(expect.arrayContaining(Object.keys(route.responses)));
+      for (const status of Object.keys(route.responses))
+        expect(responses[status]?.content).toHaveProperty('application/json');
+      const always: ProblemCode[] = [
+        'invalid_header',
+        'method_not_allowed',
+        'validation_failed',
+        'card_number_refused',
+      ];
+      const withKey: ProblemCode[] =
+        route.permission === null ? [] : ['unauthorized', 'forbidden', 'internal_error', 'unavailable'];
+      for (const code of [...route.problems, ...always, ...withKey]) {
+        const answer = responses[problemCatalogue[code].status];
+        expect([code, answer?.description]).toEqual([
+          code,
+          expect.stringContaining(`\`${code}\`: ${problemCatalogue[code].meaning}`),
+        ]);
+        expect(answer?.content['application/problem+json']?.schema).toEqual({ $ref: '#/components/schemas/Problem' });
+      }
+    },
+  );
+
+  test.each(Object.entries(problemCatalogue))(
+    'explains the problem %s at some operation',
+    (code, { status, title, meaning }) => {
+      const all = operations.map(({ responses }) => responses[status]?.description ?? '').join('\n');
+      expect(all).toContain(`\`${code}\`: ${meaning}`);
+      expect(title).not.toBe('');
+      expect(status).toBeGreaterThanOrEqual(400);
+      const codes = z.object({ properties: z.object({ code: z.object({ enum: z.array(z.string()) }) }) });
+      expect(codes.parse(document.components.schemas['Problem']).properties.code.enum).toContain(code);
+    },
+  );
+
+  test('equals the checked-in openapi.json, to the byte', async () => {
+    const written = readFileSync(new URL('openapi.json', root), 'utf8');
+    expect(written).toBe(`${JSON.stringify(openApiDocument(routes), null, 2)}\n`);
+    await run(process.execPath, ['workers/write-openapi.ts', '--check'], { cwd: root });
+  });
+});
