@@ -1,6 +1,6 @@
 /**
  * The import table: calls go one way, `api → workflows → activities → providers | prisma`. Each folder may import what
- * its line says, and nothing else. `check/imports.ts` runs this and makes sure that it saw the modules at all.
+ * its line says, and nothing else. `.ci/check-imports.ts` runs this and makes sure that it saw the modules at all.
  */
 const packages = (...names) => names.map((name) => `node_modules/${name}/`);
 

@@ -18,9 +18,8 @@ import { type Provider, ProviderFault } from './providers/provider.ts';
 const askTimeoutMs = 8_000;
 
 /**
- * Asks the provider what came of an attempt whose outcome is unknown. "Not found" proves that nothing happened only when
- * the provider's processing horizon had passed before it was asked; earlier, a provider that honors keys may be sent the
- * same key again. Anything else is a failure of type `unknown_outcome`: ask again later.
+ * Asks the provider what came of an attempt whose outcome is unknown. What "not found" means depends on the provider's
+ * idempotency. Anything that decides nothing is a failure of type `unknown_outcome`: ask again later.
  */
 export async function askProvider(deps: ActivityDeps, input: AskProvider): Promise<AskAnswer> {
   const provider = providerNamed(deps, input.provider);
@@ -51,11 +50,16 @@ async function lookUp(provider: Provider, seen: SeenAttempt, attempt: AttemptInD
   } catch (error) {
     if (!(error instanceof ProviderFault)) throw error;
     // However the question failed, it says nothing about the charge.
-    const wait = error.retryAfterMs === null ? '' : ', it asked us to slow down';
-    throw stillUnknown(`asking ${provider.name} failed: ${error.message}${wait}`, activityInfo().attempt);
+    const message = `asking ${provider.name} failed: ${error.message}`;
+    throw stillUnknown(message, activityInfo().attempt, error.retryAfterMs);
   }
 }
 
+/**
+ * "Not found" proves that nothing happened only when the provider's processing horizon had passed before it was asked;
+ * earlier, a provider that honors keys may be sent the same key again. One that cannot find charges never proves anything
+ * by it. Null: still unknown.
+ */
 async function notFound(
   { db }: ActivityDeps,
   provider: Provider,
@@ -63,11 +67,16 @@ async function notFound(
   seen: SeenAttempt,
   attempt: AttemptInDoubt,
 ): Promise<'nothing_happened' | 'repeat' | null> {
-  if (attempt.isPastHorizon) {
-    return (await clearAttempt(db, input.merchantId, seen)) ? 'nothing_happened' : null;
+  const clear = async () => ((await clearAttempt(db, input.merchantId, seen)) ? 'nothing_happened' : null);
+  const repeat = async () => ((await allowRepeatOfAttempt(db, input.merchantId, seen)) ? 'repeat' : null);
+  switch (provider.idempotency.kind) {
+    case 'none':
+      return null;
+    case 'lookup':
+    case 'window':
+      return attempt.isPastHorizon ? clear() : null;
+    case 'key':
+      if (attempt.isPastHorizon) return clear();
+      return input.mayRepeat ? repeat() : null;
   }
-  if (input.mayRepeat && provider.idempotency.kind === 'key') {
-    return (await allowRepeatOfAttempt(db, input.merchantId, seen)) ? 'repeat' : null;
-  }
-  return null;
 }

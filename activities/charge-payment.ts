@@ -4,7 +4,7 @@ import { beginAttempt, releaseAttempt, type SeenAttempt } from '../prisma/attemp
 import { attemptIdOf } from '../workflows/domain/ids.ts';
 import type { ChargeAnswer, ChargeAttempt } from '../workflows/ports.ts';
 import type { ActivityDeps } from './deps.ts';
-import { tooEarly } from './failures.ts';
+import { notNow, rejectedInDoubt } from './failures.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { providerNamed } from './provider-named.ts';
 import { ProviderFault } from './providers/provider.ts';
@@ -34,7 +34,7 @@ export async function chargePayment(deps: ActivityDeps, input: ChargeAttempt): P
     isUrgent: input.isUrgent,
   });
   if (begun.kind === 'moved_on') return { kind: 'moved_on' };
-  if (begun.kind === 'too_early') throw tooEarly(begun.waitMs);
+  if (begun.kind === 'not_now') throw notNow(begun.waitMs);
   if (begun.kind === 'in_doubt') {
     throw new ProviderFault('unknown_outcome', 'an earlier try may have been sent; asking before anything else');
   }
@@ -52,7 +52,10 @@ export async function chargePayment(deps: ActivityDeps, input: ChargeAttempt): P
   }
 }
 
-/** What a fault says of the attempt as a whole: an earlier send of the same key may have arrived all the same. */
+/**
+ * What a fault says of the attempt as a whole. Where an earlier send of the same key may have arrived, a refusal of this
+ * one proves nothing, and a try that certainly did not arrive leaves the doubt as it was: it may be tried again.
+ */
 async function afterFault(
   deps: ActivityDeps,
   merchantId: string,
@@ -61,10 +64,10 @@ async function afterFault(
   fault: unknown,
 ): Promise<unknown> {
   if (!(fault instanceof ProviderFault) || fault.kind === 'unknown_outcome') return fault;
-  if (fault.kind === 'rejected' && !isDoubtful) return fault;
-  const isCertain = fault.kind !== 'rejected' && (await releaseAttempt(deps.db, merchantId, seen)) === 'not_sent';
-  if (isCertain) return fault;
-  return new ProviderFault('unknown_outcome', `${fault.message}; an earlier send may have arrived`, { cause: fault });
+  if (fault.kind === 'rejected') return isDoubtful ? rejectedInDoubt(fault) : fault;
+  const released = await releaseAttempt(deps.db, merchantId, seen);
+  if (released !== 'lost') return fault;
+  return new ProviderFault('unknown_outcome', `${fault.message}; somebody else took the attempt over`, { cause: fault });
 }
 
 /**

@@ -23,7 +23,18 @@ export function toTemporalFailure(error: unknown, attempt: number): unknown {
       nextRetryDelay: backoffMs(attempt, { firstMs: 100, capMs: 5_000 }),
     });
   }
+  if (isOurMistake(error)) {
+    const message = `the database refused a statement of ours (${sqlStateOf(error)}): see the log, then deploy a fix`;
+    return ApplicationFailure.create({ type: 'broken_invariant', message, nonRetryable: true });
+  }
   return error;
+}
+
+/** SQLSTATE classes for values, rows or statements that are wrong in themselves: repeating one changes nothing. */
+const mistakenClasses = new Set(['22', '23', '42']);
+
+function isOurMistake(error: unknown): boolean {
+  return mistakenClasses.has(sqlStateOf(error)?.slice(0, 2) ?? '');
 }
 
 function providerFailure(fault: ProviderFault, attempt: number): ApplicationFailure {
@@ -33,9 +44,9 @@ function providerFailure(fault: ProviderFault, attempt: number): ApplicationFail
     case 'unknown_outcome':
       return ApplicationFailure.create({ type: kind, message, nonRetryable: true });
     case 'unavailable':
-      return ApplicationFailure.create({ type: kind, message, nextRetryDelay: backoffMs(attempt, quick) });
+      return ApplicationFailure.create({ type: kind, message, nextRetryDelay: waitFor(fault, attempt) });
     case 'rate_limited': {
-      const waitMs = Math.max(fault.retryAfterMs ?? 0, backoffMs(attempt, quick));
+      const waitMs = waitFor(fault, attempt);
       // Also as a detail: workflows see no `nextRetryDelay`, and after a local try it is they who wait.
       return ApplicationFailure.create({ type: kind, message, nextRetryDelay: waitMs, details: [waitMs] });
     }
@@ -59,16 +70,30 @@ export function backoffMs(attempt: number, { firstMs, capMs }: Backoff, random: 
   return Math.round(full / 2 + (full / 2) * random());
 }
 
-/** Still unknown after asking: ask again later. */
-export function stillUnknown(message: string, attempt: number): ApplicationFailure {
-  const nextRetryDelay = backoffMs(attempt, { firstMs: 500, capMs: 60_000 });
+/** However long a provider asks us to wait, a payment is not left alone for longer than this. */
+const waitAskedMaxMs = 600_000;
+
+/** The backoff, or the wait that the provider asked for where that is longer. */
+function waitFor({ retryAfterMs }: { readonly retryAfterMs: number | null }, attempt: number): number {
+  return Math.max(Math.min(retryAfterMs ?? 0, waitAskedMaxMs), backoffMs(attempt, quick));
+}
+
+/** Still unknown after asking: ask again later, and no sooner than the provider asked for. */
+export function stillUnknown(message: string, attempt: number, retryAfterMs: number | null = null): ApplicationFailure {
+  const nextRetryDelay = waitFor({ retryAfterMs }, attempt);
   return ApplicationFailure.create({ type: 'unknown_outcome', message, nextRetryDelay });
 }
 
-/** The pause after sends that ended in doubt is not over: nothing was sent by this try. */
-export function tooEarly(waitMs: number): ApplicationFailure {
-  const message = 'pausing after charges whose outcome stayed unknown';
-  return ApplicationFailure.create({ type: 'too_early', message, nextRetryDelay: waitMs });
+/** A charge that may not be sent now: it pauses after unknown outcomes, or has expired. This try sent nothing. */
+export function notNow(waitMs: number): ApplicationFailure {
+  const message = 'not to be sent now: pausing after unknown outcomes, or expired';
+  return ApplicationFailure.create({ type: 'not_now', message, nextRetryDelay: waitMs });
+}
+
+/** The provider refused a repeat as wrong, which says nothing about an earlier send of the same key. */
+export function rejectedInDoubt(fault: ProviderFault): ApplicationFailure {
+  const message = `${fault.message}; an earlier send may have arrived`;
+  return ApplicationFailure.create({ type: 'rejected_in_doubt', message, nonRetryable: true });
 }
 
 /** Postgres' classes for trouble that passes: connections, resources, operators' interventions, locks and deadlocks. */

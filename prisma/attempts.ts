@@ -37,31 +37,35 @@ export interface Chargeable {
 }
 
 /**
- * `mine`: committed as `sent` by this caller; doubtful when an earlier send may have arrived. `in_doubt`: sent by somebody else. `too_early`: the pause after a send that
- * ended in doubt is not over. `moved_on`: no longer wanted. All but the first have changed nothing.
+ * `mine`: committed as `sent` by this caller; doubtful when an earlier send may have arrived. `in_doubt`: sent by somebody
+ * else. `not_now`: pausing after sends that ended in doubt, or expired. `moved_on`: no longer pending. Only `mine` may send.
  */
 export type BegunAttempt =
   | { readonly kind: 'mine'; readonly charge: Chargeable; readonly isDoubtful: boolean }
   | { readonly kind: 'in_doubt' }
-  | { readonly kind: 'too_early'; readonly waitMs: number }
+  | { readonly kind: 'not_now'; readonly waitMs: number }
   | { readonly kind: 'moved_on' };
 
 /**
  * After the first doubt a send follows at once, then after 1, 2, 4 … seconds, at most ten minutes: a provider that fails
- * every charge is left in peace, and the history of a payment that waits for it stays short.
+ * every charge is left in peace, and the history of a payment that waits for it stays short. An expired payment is never
+ * sent, however late its worker comes to it; its workflow's own clock ends it.
  */
 const begin = {
   name: 'begin_attempt',
   text: `
-    WITH early AS (
-      SELECT due FROM (
-        SELECT sent_at + least(600, 2 ^ least(doubts - 2, 10)) * interval '1 second' AS due
-        FROM attempts WHERE id = $1 AND state IN ('not_sent', 'unknown') AND doubts > 1 AND NOT $9
-      ) pause WHERE due > clock_timestamp()
+    WITH not_now AS (
+      SELECT greatest(
+          CASE WHEN p.expires_at <= clock_timestamp() THEN 1 ELSE 0 END,
+          CASE WHEN a.state IN ('not_sent', 'unknown') AND a.doubts > 1 AND NOT $9
+            THEN least(600, 2 ^ least(a.doubts - 2, 10)) - extract(epoch FROM clock_timestamp() - a.sent_at) ELSE 0 END
+        )::float8 AS wait_seconds
+      FROM payments p LEFT JOIN attempts a ON a.id = $1
+      WHERE p.id = $2 AND p.merchant_id = $3 AND p.status = 'pending'
     ), p AS (
       UPDATE payments SET open_attempt_id = $1
       WHERE id = $2 AND merchant_id = $3 AND status = 'pending' AND (open_attempt_id IS NULL OR open_attempt_id = $1)
-        AND NOT EXISTS (SELECT FROM early)
+        AND NOT EXISTS (SELECT FROM not_now WHERE wait_seconds > 0)
       RETURNING *
     ), a AS (
       INSERT INTO attempts (id, merchant_id, is_test, payment_id, operation, number, provider, state, sender, sent_at, send_before)
@@ -74,10 +78,10 @@ const begin = {
       RETURNING id, is_doubtful
     )
     SELECT p.id, p.amount::text AS amount_minor, p.currency, p.card_token, p.correlation_id, a.id IS NOT NULL AS mine,
-      a.is_doubtful, NULL::float8 AS wait_ms
+      a.is_doubtful, NULL::float8 AS wait_seconds
     FROM p LEFT JOIN a ON true
     UNION ALL
-    SELECT NULL, NULL, NULL, NULL, NULL, false, false, 1000 * extract(epoch FROM due - clock_timestamp())::float8 FROM early`,
+    SELECT NULL, NULL, NULL, NULL, NULL, false, false, wait_seconds FROM not_now WHERE wait_seconds > 0`,
 };
 
 interface BegunRow {
@@ -88,7 +92,7 @@ interface BegunRow {
   correlation_id: string;
   mine: boolean;
   is_doubtful: boolean | null;
-  wait_ms: number | null;
+  wait_seconds: number | null;
 }
 
 /**
@@ -109,7 +113,7 @@ export async function beginAttempt(db: Database, merchantId: string, attempt: At
   ]);
   const row = rows[0];
   if (row === undefined) return { kind: 'moved_on' };
-  if (row.wait_ms !== null) return { kind: 'too_early', waitMs: Math.max(1, Math.ceil(row.wait_ms)) };
+  if (row.wait_seconds !== null) return { kind: 'not_now', waitMs: Math.ceil(row.wait_seconds * 1000) };
   if (!row.mine) return { kind: 'in_doubt' };
   const charge = {
     paymentId: row.id,

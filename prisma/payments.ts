@@ -116,8 +116,8 @@ async function insert(db: Database, input: AcceptPayment, request: PaymentReques
     request.customerName,
     request.description,
     JSON.stringify(request.metadata),
-    later(input.now, request.expiresAfterSeconds),
-    later(input.now, request.askForSeconds),
+    later(request.receivedAt, request.expiresAfterSeconds),
+    later(request.receivedAt, Math.max(request.askForSeconds, request.expiresAfterSeconds + lastQuestionSeconds)),
     input.now,
     eventId,
     auditIdOf(eventId),
@@ -126,6 +126,9 @@ async function insert(db: Database, input: AcceptPayment, request: PaymentReques
   ]);
   return rows[0] === undefined ? null : snapshotOf(rows[0]);
 }
+
+/** Whatever a merchant sets, there is time to ask about a charge that was sent just before the payment expired. */
+const lastQuestionSeconds = 120;
 
 function later(instant: string, seconds: number): string {
   return new Date(Date.parse(instant) + seconds * 1000).toISOString();

@@ -27,7 +27,7 @@ const record = {
       WHERE id = $1 AND merchant_id = $2 AND version = $3 AND open_attempt_id IS NOT DISTINCT FROM $4
       RETURNING *
     ), attempt AS (
-      UPDATE attempts SET state = $18, outcome = $19::jsonb, updated_at = $6
+      UPDATE attempts SET state = $18, outcome = COALESCE($19::jsonb, outcome), updated_at = $6
       FROM p WHERE attempts.id = $17 AND attempts.payment_id = p.id
     ), event AS (
       INSERT INTO events (id, merchant_id, is_test, type, object_id, sequence, data, created_at)

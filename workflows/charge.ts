@@ -102,8 +102,12 @@ function afterFailedSend(payment: PaymentProcess, error: unknown): Next {
     case 'unavailable':
     case 'rate_limited':
     case 'misconfigured':
-    case 'too_early':
+    case 'not_now':
       return { kind: 'send' };
+    case 'rejected_in_doubt':
+      payment.isInDoubt = true;
+      payment.isRepeatable = false;
+      return { kind: 'ask' };
     default:
       // A time-out, a lost worker, a database that failed half-way: the request may be on its way.
       requireUnbroken(error);
@@ -114,12 +118,12 @@ function afterFailedSend(payment: PaymentProcess, error: unknown): Next {
 
 /** Asks what came of the attempt until the provider says, somebody decides, or `ask_until` comes. */
 async function ask(payment: PaymentProcess): Promise<Next> {
-  const askUntil = Date.parse(payment.row.askUntil);
+  const askUntil = askUntilOf(payment);
   if (businessNow() >= askUntil) return { kind: 'decided', decision: unanswered(provider, attemptIdFor(payment)) };
   payment.doing = `asking ${provider} what came of the charge, until ${payment.row.askUntil}`;
   showStep(payment);
   const { askProvider } = regularly({ ...policies.ask, summary: `ask ${provider} what came of the charge` });
-  const mayRepeat = payment.isWanted;
+  const mayRepeat = payment.isWanted && payment.isRepeatable;
   const at = mayRepeat ? Math.min(askUntil, Date.parse(payment.row.expiresAt)) : askUntil;
   const retries = payment.retriesAsked;
   const isInterrupted = () =>
@@ -127,18 +131,28 @@ async function ask(payment: PaymentProcess): Promise<Next> {
   try {
     const work = () => askProvider({ ...referenceFor(payment), mayRepeat });
     const answer = await runUntil(work, { at, summary: 'time to look again at what is wanted' }, isInterrupted);
+    payment.hasAsked = true;
     return answer.kind === 'interrupted' ? { kind: 'ask' } : afterAsking(payment, answer.value);
   } catch (error) {
     // The last try before an interruption failed by itself: still unknown.
     requireUnbroken(error);
+    payment.hasAsked = true;
     return { kind: 'ask' };
   }
+}
+
+/** After a long outage the time to ask may be over before the first question: then it is asked for half a minute. */
+function askUntilOf(payment: PaymentProcess): number {
+  const askUntil = Date.parse(payment.row.askUntil);
+  const now = businessNow();
+  return payment.hasAsked || now < askUntil ? askUntil : now + 30_000;
 }
 
 function afterAsking(payment: PaymentProcess, answer: AskAnswer): Next {
   switch (answer.kind) {
     case 'nothing_happened':
       payment.isInDoubt = false;
+      payment.isRepeatable = true;
       return { kind: 'send' };
     case 'repeat':
       return { kind: 'send' };

@@ -29,6 +29,10 @@ export class PaymentProcess {
   readonly attemptNumber = 1;
   /** Whether money may have moved without our knowing: then we ask, and neither give up nor send anew. */
   isInDoubt = false;
+  /** Whether a charge in doubt may be sent again with its key; not after the provider refused a repeat as wrong. */
+  isRepeatable = true;
+  /** Whether the provider was asked at least once. */
+  hasAsked = false;
   cancelRequest: OperatorAct | null = null;
   resolution: Resolution | null = null;
   retriesAsked = 0;

@@ -38,7 +38,8 @@ export interface PaymentRequest {
   readonly customerName: string | null;
   readonly description: string | null;
   readonly metadata: Readonly<Record<string, string>>;
-  /** How long to try before the payment fails, and how long to ask about an unknown outcome. */
+  /** When the request came in; the time to try, and the time to ask about an unknown outcome, count from here. */
+  readonly receivedAt: string;
   readonly expiresAfterSeconds: number;
   readonly askForSeconds: number;
 }

@@ -56,7 +56,7 @@ export interface ProviderCall {
 export class ProviderFault extends Error {
   override readonly name = 'ProviderFault';
   readonly kind: FaultKind;
-  /** For `rate_limited`: what the provider asked for. */
+  /** The wait that the provider asked for, whatever the kind; null: none. */
   readonly retryAfterMs: number | null;
 
   /** `message` goes to operators and histories: no card data, no personal data, nothing from a response's body. */

@@ -127,6 +127,7 @@ function submissionOf(request: CreateRequest, caller: Caller, key: string): Paym
       customerName: given.customer_name ?? null,
       description: given.description ?? null,
       metadata: given.metadata,
+      receivedAt: request.receivedAt.toISOString(),
       expiresAfterSeconds: settings.expires_after,
       askForSeconds: settings.ask_for,
     },

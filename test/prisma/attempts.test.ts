@@ -51,6 +51,7 @@ async function aPendingPayment(): Promise<PaymentSnapshot> {
       customerName: null,
       description: null,
       metadata: {},
+      receivedAt: new Date().toISOString(),
       expiresAfterSeconds: 3600,
       askForSeconds: 86_400,
     },
@@ -346,10 +347,19 @@ describe('an attempt', () => {
     expect(await begin(payment, 'b')).toMatchObject({ kind: 'mine', isDoubtful: true });
     await allowRepeatOfAttempt(database.db, merchantId, seenBy(payment, 'b'));
     const early = await begin(payment, 'c');
-    expect(early).toMatchObject({ kind: 'too_early' });
-    expect(early.kind === 'too_early' && early.waitMs > 0 && early.waitMs <= 1_000).toBe(true);
+    expect(early).toMatchObject({ kind: 'not_now' });
+    expect(early.kind === 'not_now' && early.waitMs > 0 && early.waitMs <= 1_000).toBe(true);
     expect(await standing(payment)).toMatchObject({ open: chargeOf(payment), state: 'unknown', sends: 2 });
     expect(await begin(payment, 'd', merchantId, 3_000, true)).toMatchObject({ kind: 'mine' });
+  });
+
+  test('of an expired payment is not begun, however late its worker comes', async () => {
+    const payment = await aPendingPayment();
+    await database.admin.query(`UPDATE payments SET expires_at = now() - interval '1 second' WHERE id = $1`, [
+      payment.id,
+    ]);
+    expect(await begin(payment, 'a', merchantId, 3_000, true)).toMatchObject({ kind: 'not_now' });
+    expect(await standing(payment)).toMatchObject({ open: null, state: null });
   });
 
   test('that is free but pausing does not stand in the way of a cancellation', async () => {
@@ -357,7 +367,7 @@ describe('an attempt', () => {
     for (const next of ['b', 'c', 'd']) {
       const last = next === 'b' ? sender : String.fromCharCode(next.charCodeAt(0) - 1);
       await until('its time to be sent is over', () => clearAttempt(database.db, merchantId, seenBy(payment, last)));
-      if (next === 'd') expect(await begin(payment, next)).toMatchObject({ kind: 'too_early' });
+      if (next === 'd') expect(await begin(payment, next)).toMatchObject({ kind: 'not_now' });
       else expect(await begin(payment, next, merchantId, 1, true)).toMatchObject({ kind: 'mine' });
     }
     expect(await standing(payment)).toMatchObject({ open: null, state: 'not_sent' });

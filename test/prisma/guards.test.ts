@@ -295,6 +295,7 @@ function accept(changes: Partial<PaymentRequest> = {}) {
     customerName: null,
     description: null,
     metadata: {},
+    receivedAt: new Date().toISOString(),
     expiresAfterSeconds: 3600,
     askForSeconds: 86_400,
     ...changes,

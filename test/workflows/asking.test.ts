@@ -12,6 +12,7 @@ import {
   namesAnotherAmount,
   nothingHappened,
   outcomeUnknown,
+  rejectsRepeat,
   stillUnknown,
 } from './fake-payment.ts';
 
@@ -227,6 +228,17 @@ describe('a payment that a person must decide', () => {
     expect(await resolving).toEqual({ status: 'captured' });
     expect(fake.transitions).toMatchObject([{ action: 'charge', attemptEnd: { state: 'approved' } }]);
   });
+});
+
+test('a rejected repeat is not sent again until it is proven that the first send did nothing', async () => {
+  const { fake, ...payment } = engine.aPayment({
+    charge: [outcomeUnknown, rejectsRepeat, fault('rejected')],
+    ask: [allowsRepeat, nothingHappened],
+  });
+  await payment.awaitOutcome();
+  expect(await payment.result()).toMatchObject({ status: 'failed', failure: { code: 'provider_rejected' } });
+  expect(fake.asked.map(({ mayRepeat }) => mayRepeat)).toEqual([true, false]);
+  expect(fake.sent).toEqual([1, 1, 1]);
 });
 
 test('a rejection is final also at a later try', async () => {

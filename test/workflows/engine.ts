@@ -206,6 +206,7 @@ function requestOf(paymentId: string): { request: PaymentRequest; snapshot: Paym
     customerName: secrets.name,
     description: secrets.description,
     metadata: {},
+    receivedAt: new Date().toISOString(),
     expiresAfterSeconds: 3_600,
     askForSeconds: 86_400,
   };

@@ -171,7 +171,8 @@ const response: ProviderResponse = {
 
 export const approves = () => ({ kind: 'approved', response }) as const;
 export const decidesLater = () => ({ kind: 'pending', response }) as const;
-export const namesAnotherAmount = () => ({ kind: 'mismatched', response }) as const;
+export const namesAnotherAmount = () =>
+  ({ kind: 'mismatched', response, reported: { amountMinor: '2600', currency: 'USD' } }) as const;
 export const nothingHappened = () => ({ kind: 'nothing_happened' }) as const;
 export const allowsRepeat = () => ({ kind: 'repeat' }) as const;
 export const declines = (declineCode: DeclineCode) => () => ({ kind: 'declined', declineCode, response }) as const;
@@ -192,6 +193,11 @@ export function fault(kind: FaultKind, nextRetryDelayMs = 30) {
 }
 
 export const outcomeUnknown = fault('unknown_outcome');
+
+/** The provider refuses a repeat as wrong, which says nothing about the first send. */
+export function rejectsRepeat(): never {
+  throw ApplicationFailure.create({ type: 'rejected_in_doubt', message: 'the provider: rejected', nonRetryable: true });
+}
 
 /** Asked, and the provider cannot say yet. */
 export function stillUnknown(nextRetryDelayMs = 30) {

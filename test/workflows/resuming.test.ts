@@ -156,6 +156,15 @@ describe('a workflow that is started with the payment id alone', () => {
     expect(fake.asked).toMatchObject([{ mayRepeat: false }]);
   });
 
+  test('asks once also where the time to ask was over before the first question', async () => {
+    const past = new Date(Date.now() - 1).toISOString();
+    const { fake, ...payment } = engine.aPayment({ row: { expiresAt: past, askUntil: past } });
+    fake.change({ openAttemptId: openAttempt(fake) });
+    await payment.redrive();
+    expect(await payment.result()).toEqual(captured);
+    expect(fake.asked).toMatchObject([{ mayRepeat: false }]);
+  });
+
   test('ends a pending payment that expired meanwhile without a charge', async () => {
     const { fake, ...payment } = engine.aPayment({ row: { expiresAt: new Date(Date.now() - 1).toISOString() } });
     await payment.redrive();

@@ -14,13 +14,17 @@ export interface ProviderResponse {
  * - `approved`: the money moved, for exactly the amount that we asked for.
  * - `declined`: certainly not charged.
  * - `pending`: the provider will know later; ask again.
- * - `mismatched`: approved, but the provider names another amount or currency than ours; a person decides.
+ * - `mismatched`: approved, but the provider reports another amount (minor units) or currency than ours; a person decides.
  */
 export type ChargeOutcome =
   | { readonly kind: 'approved'; readonly response: ProviderResponse }
   | { readonly kind: 'declined'; readonly declineCode: DeclineCode; readonly response: ProviderResponse }
   | { readonly kind: 'pending'; readonly response: ProviderResponse }
-  | { readonly kind: 'mismatched'; readonly response: ProviderResponse };
+  | {
+      readonly kind: 'mismatched';
+      readonly response: ProviderResponse;
+      readonly reported: { readonly amountMinor: string; readonly currency: string };
+    };
 
 /** An outcome after which the provider has nothing more to say about the attempt. */
 export type FinalOutcome = Exclude<ChargeOutcome, { kind: 'pending' }>;

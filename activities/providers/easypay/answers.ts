@@ -4,16 +4,23 @@ import type { ChargeOutcome } from '../../../workflows/domain/outcome.ts';
 import { type HttpAnswer, retryAfterMsOf } from '../http.ts';
 import { type ChargeLookUp, ProviderFault } from '../provider.ts';
 
+/**
+ * Text that decides nothing: an approved charge stays approved whatever else is said about it, so this is cut and cleaned
+ * of what a database cannot store (NUL, half of a surrogate pair) instead of making the answer unreadable.
+ */
+const remark = (lengthMax: number) =>
+  z.string().transform((text) => text.slice(0, lengthMax).toWellFormed().replace(/\p{Cc}/gu, '\uFFFD'));
+
 const chargeSchema = z.object({
-  id: z.string().min(1).max(200),
+  id: z.string().regex(/^[\w.:-]{1,200}$/),
   reference: z.string(),
   idempotency_key: z.string(),
   status: z.enum(['approved', 'declined', 'pending']),
   amount_minor: z.string().regex(/^\d{1,19}$/),
-  currency: z.string().length(3),
-  response_code: z.string().max(20),
-  response_message: z.string().max(200),
-  card: z.object({ brand: z.string().max(40), last_four: z.string().regex(/^\d{4}$/) }).nullable(),
+  currency: z.string().regex(/^[A-Za-z]{3}$/),
+  response_code: remark(20),
+  response_message: remark(200),
+  card: z.object({ brand: remark(40), last_four: z.string().regex(/^\d{4}$/) }).nullable().catch(null),
 });
 
 type EasypayCharge = z.infer<typeof chargeSchema>;
@@ -55,7 +62,8 @@ function outcomeOf(charge: EasypayCharge, asked: ChargeLookUp): ChargeOutcome {
       return { kind: 'declined', declineCode: declineCodeOf(charge.response_code), response };
     case 'approved': {
       const isOurs = BigInt(charge.amount_minor) === asked.amountMinor && charge.currency === asked.currency;
-      return { kind: isOurs ? 'approved' : 'mismatched', response };
+      if (isOurs) return { kind: 'approved', response };
+      return { kind: 'mismatched', response, reported: { amountMinor: charge.amount_minor, currency: charge.currency } };
     }
   }
 }
@@ -82,13 +90,12 @@ function faultOf(answer: HttpAnswer): ProviderFault {
   if (status === 401 || status === 403 || status === 404) {
     return new ProviderFault('misconfigured', `${said}: check EASYPAY_URL and EASYPAY_API_KEY`);
   }
-  if (status === 429) {
-    return new ProviderFault('rate_limited', said, { retryAfterMs: retryAfterMsOf(answer, Date.now()) });
-  }
+  const retryAfterMs = retryAfterMsOf(answer, Date.now());
+  if (status === 429) return new ProviderFault('rate_limited', said, { retryAfterMs });
   // Documented: with this code a 503 was turned away at the door. Any other 5xx may come from behind it.
-  if (status === 503 && code === 'service_unavailable') return new ProviderFault('unavailable', said);
+  if (status === 503 && code === 'service_unavailable') return new ProviderFault('unavailable', said, { retryAfterMs });
   // 409 among them: our key is being worked on, or was used before. The look-up tells what came of it.
-  return new ProviderFault('unknown_outcome', said);
+  return new ProviderFault('unknown_outcome', said, { retryAfterMs });
 }
 
 /** Only a code from a short list of characters goes into messages: what a provider writes is not ours to repeat. */
