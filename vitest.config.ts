@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 /** Two kinds of tests: those that run side by side, and those that own a whole world of processes, one after another. */
 export default defineConfig({
   test: {
+    reporters: ['default', './test/support/count-reporter.ts'],
     execArgv: ['--disable-warning=ExperimentalWarning'],
     projects: [
       {

@@ -67,7 +67,9 @@ async function afterFault(
   if (fault.kind === 'rejected') return isDoubtful ? rejectedInDoubt(fault) : fault;
   const released = await releaseAttempt(deps.db, merchantId, seen);
   if (released !== 'lost') return fault;
-  return new ProviderFault('unknown_outcome', `${fault.message}; somebody else took the attempt over`, { cause: fault });
+  return new ProviderFault('unknown_outcome', `${fault.message}; somebody else took the attempt over`, {
+    cause: fault,
+  });
 }
 
 /**

@@ -1,5 +1,5 @@
 import { ApplicationFailure } from '@temporalio/activity';
-import { sqlStateOf } from '../prisma/database.ts';
+import { isDatabaseAway, sqlStateOf } from '../prisma/database.ts';
 import { BrokenInvariant } from '../workflows/domain/invariant.ts';
 import { ProviderFault } from './providers/provider.ts';
 
@@ -15,7 +15,7 @@ export function toTemporalFailure(error: unknown, attempt: number): unknown {
   if (error instanceof BrokenInvariant) {
     return ApplicationFailure.create({ type: 'broken_invariant', message: error.message, nonRetryable: true });
   }
-  if (isDatabaseTrouble(error)) {
+  if (isDatabaseAway(error)) {
     const state = sqlStateOf(error) ?? codeOf(error) ?? 'connection';
     return ApplicationFailure.create({
       type: 'database_unavailable',
@@ -44,11 +44,12 @@ function providerFailure(fault: ProviderFault, attempt: number): ApplicationFail
     case 'unknown_outcome':
       return ApplicationFailure.create({ type: kind, message, nonRetryable: true });
     case 'unavailable':
-      return ApplicationFailure.create({ type: kind, message, nextRetryDelay: waitFor(fault, attempt) });
     case 'rate_limited': {
       const waitMs = waitFor(fault, attempt);
-      // Also as a detail: workflows see no `nextRetryDelay`, and after a local try it is they who wait.
-      return ApplicationFailure.create({ type: kind, message, nextRetryDelay: waitMs, details: [waitMs] });
+      // A wait that the provider asked for also as a detail: workflows see no `nextRetryDelay`, and after a local try it is
+      // they who wait.
+      const details = fault.retryAfterMs === null ? [] : [waitMs];
+      return ApplicationFailure.create({ type: kind, message, nextRetryDelay: waitMs, details });
     }
     case 'misconfigured':
       return ApplicationFailure.create({ type: kind, message, nextRetryDelay: backoffMs(attempt, slow) });
@@ -94,18 +95,6 @@ export function notNow(waitMs: number): ApplicationFailure {
 export function rejectedInDoubt(fault: ProviderFault): ApplicationFailure {
   const message = `${fault.message}; an earlier send may have arrived`;
   return ApplicationFailure.create({ type: 'rejected_in_doubt', message, nonRetryable: true });
-}
-
-/** Postgres' classes for trouble that passes: connections, resources, operators' interventions, locks and deadlocks. */
-const passingClasses = new Set(['08', '53', '57', '58', '55', '40']);
-
-function isDatabaseTrouble(error: unknown): boolean {
-  const state = sqlStateOf(error);
-  if (state !== null) return passingClasses.has(state.slice(0, 2));
-  const code = codeOf(error);
-  if (code !== null && /^(E[A-Z]+|P1\d{3}|P2024)$/.test(code)) return true;
-  // node-postgres names its own time-outs and lost connections only by message.
-  return error instanceof Error && /timeout|terminated|Connection/i.test(error.message);
 }
 
 function codeOf(error: unknown): string | null {

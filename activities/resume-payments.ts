@@ -1,38 +1,69 @@
 import { getClient, heartbeat } from '@temporalio/activity';
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import { isGrpcServiceError, ServiceError, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import type { Database } from '../prisma/database.ts';
 import { listOpenPayments, type OpenPayment } from '../prisma/payments.ts';
+import type { Logger } from '../runtime/logger.ts';
 import { type PaymentWorkflowInput, paymentStartOptions, paymentWorkflowType } from '../workflows/contract.ts';
 import { formatMoney } from '../workflows/domain/money.ts';
 import type { ActivityDeps } from './deps.ts';
 
 const pageSize = 200;
+const startsAtOnce = 8;
 
 /**
  * Starts a workflow for every payment that is not final, was not touched for a while and has none. Starting is the
- * question: a payment whose workflow is open refuses a second one.
+ * question: a payment whose workflow is open refuses a second one. A payment that cannot be started is logged and stops
+ * nobody behind it; a database or a Temporal that is away ends the pass.
  */
 export async function resumePayments(
   { db, logger }: ActivityDeps,
   input: { readonly untouchedForSeconds: number },
 ): Promise<{ checked: number; resumed: number }> {
-  const untouchedSince = new Date(Date.now() - input.untouchedForSeconds * 1000);
-  let checked = 0;
-  let resumed = 0;
+  const payments = openPayments(db, new Date(Date.now() - input.untouchedForSeconds * 1000));
+  const tally = { checked: 0, resumed: 0 };
+  const work = async () => {
+    for await (const payment of payments) {
+      const isResumed = await tryToResume(logger, payment);
+      tally.checked += 1;
+      if (isResumed) tally.resumed += 1;
+      heartbeat({ ...tally });
+    }
+  };
+  await Promise.all(Array.from({ length: startsAtOnce }, work));
+  return tally;
+}
+
+async function* openPayments(db: Database, untouchedSince: Date): AsyncGenerator<OpenPayment> {
   let afterId = '';
   for (;;) {
     const page = await listOpenPayments(db, { untouchedSince, afterId, limit: pageSize });
-    for (const payment of page) {
-      if (await resume(payment)) {
-        resumed += 1;
-        logger.info({ payment_id: payment.id }, 'resumed a payment that had no workflow');
-      }
-    }
-    checked += page.length;
-    heartbeat({ checked, resumed });
+    yield* page;
     const last = page.at(-1);
-    if (last === undefined || page.length < pageSize) return { checked, resumed };
+    if (last === undefined || page.length < pageSize) return;
     afterId = last.id;
   }
+}
+
+async function tryToResume(logger: Logger, payment: OpenPayment): Promise<boolean> {
+  try {
+    const isResumed = await resume(payment);
+    if (isResumed) logger.info({ payment_id: payment.id }, 'resumed a payment that had no workflow');
+    return isResumed;
+  } catch (err) {
+    if (!isFaultOfOne(err)) throw err;
+    logger.error({ payment_id: payment.id, err }, 'a payment without a workflow cannot be resumed: see its row');
+    return false;
+  }
+}
+
+/** gRPC's INVALID_ARGUMENT. */
+const invalidArgument = 3;
+
+/** Whether an error is about this payment alone: our own while preparing it, or Temporal's refusal of what we sent. */
+function isFaultOfOne(error: unknown): boolean {
+  if (!(error instanceof ServiceError)) return true;
+  const code: number | null = isGrpcServiceError(error.cause) ? error.cause.code : null;
+  return code === invalidArgument;
 }
 
 async function resume(payment: OpenPayment): Promise<boolean> {

@@ -8,6 +8,7 @@ import { openTemporalClient } from '../runtime/temporal.ts';
 import { createApp } from './app.ts';
 import { answerUnreadable } from './middleware/answer-unreadable.ts';
 import { createPaymentClient } from './payment-client.ts';
+import { stopsGracefully } from './stopping.ts';
 
 /** Whoever sends slower than this holds a connection for nothing. */
 const patience = { headersTimeout: 10_000, requestTimeout: 15_000, connectionsCheckingInterval: 2_000 };
@@ -29,14 +30,14 @@ runProcess(async () => {
   const app = createApp({ db, payments, logger, apiKeyPepper: settings.API_KEY_PEPPER });
   const server = createServer(patience, app);
   server.on('clientError', answerUnreadable);
+  const stopServer = stopsGracefully(server);
   server.keepAliveTimeout = 65_000; // above the usual minute of load balancers
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(settings.API_PORT, settings.API_HOST, resolve);
   });
   logger.info({ host: settings.API_HOST, port: (server.address() as AddressInfo).port }, 'api ready');
   return async () => {
-    server.closeIdleConnections();
-    await new Promise((resolve) => server.close(resolve));
+    await stopServer();
     await payments.close();
     await db.close();
     logger.info('api stopped');

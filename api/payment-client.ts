@@ -1,8 +1,12 @@
 import {
+  ApplicationFailure,
   type Client,
   isGrpcServiceError,
+  NamespaceNotFoundError,
   WithStartWorkflowOperation,
   WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
 import {
@@ -25,17 +29,29 @@ export interface PaymentSubmission extends PaymentWorkflowInput {
  * What came of a submission. The payment's row is the truth in every case; this says what to expect of it.
  *
  * - an `AwaitedPayment`: the workflow answered.
- * - `not_sent`: Temporal was found unreachable before anything was sent.
- * - `no_answer`: it was sent, and no answer came before the deadline. That says nothing about the payment.
+ * - `not_taken`: this submission did nothing.
+ * - `no_answer`: it was sent, and no answer came before the deadline, or the run ended first. That says nothing about the
+ *   payment.
  */
-export type Submitted = AwaitedPayment | { readonly kind: 'not_sent' } | { readonly kind: 'no_answer' };
+export type Submitted = AwaitedPayment | NotTaken | NoAnswer;
+
+/** Temporal was found unreachable before anything was sent, or it refused what was sent; `cause` is its error. */
+export interface NotTaken {
+  readonly kind: 'not_taken';
+  readonly cause: unknown;
+}
+
+export interface NoAnswer {
+  readonly kind: 'no_answer';
+  readonly cause: unknown;
+}
 
 /** How the API talks to payment workflows. */
 export interface PaymentClient {
   /** Starts the workflow or attaches to the open one, and waits for what `until` names, at most until `deadline` (ms). */
   submit(payment: PaymentSubmission, until: 'accepted' | 'outcome', deadline: number): Promise<Submitted>;
-  /** Starts a new run where the last one closed and left the payment unfinished. */
-  resume(payment: PaymentSubmission, deadline: number): Promise<void>;
+  /** Starts a new run where the last one closed and left the payment unfinished; null unless it was refused. */
+  resume(payment: PaymentSubmission, deadline: number): Promise<NotTaken | null>;
   /** Whether Temporal answers within `timeoutMs`. */
   isReachable(timeoutMs: number): Promise<boolean>;
   close(): Promise<void>;
@@ -50,30 +66,35 @@ export function createPaymentClient(client: Client): PaymentClient {
   const { connection } = client;
   let heardAt = 0;
 
-  async function isReachable(timeoutMs: number): Promise<boolean> {
+  async function probe(timeoutMs: number): Promise<NotTaken | null> {
     try {
       await connection.withDeadline(Date.now() + timeoutMs, () => connection.workflowService.getSystemInfo({}));
       heardAt = Date.now();
-      return true;
-    } catch {
+      return null;
+    } catch (cause) {
       heardAt = 0;
-      return false;
+      return { kind: 'not_taken', cause };
     }
   }
 
   return {
-    isReachable,
+    isReachable: async (timeoutMs) => (await probe(timeoutMs)) === null,
 
     async submit(payment, until, deadline) {
       const isSilent = Date.now() - heardAt > silenceMs;
-      if (isSilent && !(await isReachable(Math.min(probeTimeoutMs, deadline - Date.now()))))
-        return { kind: 'not_sent' };
+      const silence = isSilent ? await probe(Math.min(probeTimeoutMs, deadline - Date.now())) : null;
+      if (silence !== null) return silence;
       const { requestHash } = payment.request;
       const update = until === 'outcome' ? awaitOutcome : awaitAccepted;
       const startWorkflowOperation = new WithStartWorkflowOperation(paymentWorkflowType, {
         ...startOptions(payment),
         workflowIdConflictPolicy: 'USE_EXISTING',
       });
+      let isTaken = false;
+      startWorkflowOperation.workflowHandle().then(
+        () => (isTaken = true),
+        () => undefined,
+      );
       try {
         const answer = await connection.withDeadline(deadline, () =>
           client.workflow.executeUpdateWithStart(update, {
@@ -85,9 +106,10 @@ export function createPaymentClient(client: Client): PaymentClient {
         heardAt = Date.now();
         return answer;
       } catch (error) {
+        if (!isTaken && isRefusal(error)) return { kind: 'not_taken', cause: error };
         if (!isNoAnswer(error)) throw error;
         heardAt = 0;
-        return { kind: 'no_answer' };
+        return { kind: 'no_answer', cause: error };
       }
     },
 
@@ -97,8 +119,10 @@ export function createPaymentClient(client: Client): PaymentClient {
           client.workflow.start(paymentWorkflowType, startOptions(payment)),
         );
       } catch (error) {
+        if (isRefusal(error)) return { kind: 'not_taken', cause: error };
         if (!(error instanceof WorkflowExecutionAlreadyStartedError) && !isNoAnswer(error)) throw error;
       }
+      return null;
     },
 
     close: () => connection.close(),
@@ -115,8 +139,34 @@ function startOptions(payment: PaymentSubmission) {
   };
 }
 
+/** gRPC's words for a request that the server read and will not take, however often it comes. */
+const refusals: ReadonlySet<number | null> = new Set([
+  3, // INVALID_ARGUMENT, as for a search attribute that the namespace lacks
+  7, // PERMISSION_DENIED
+  9, // FAILED_PRECONDITION
+  12, // UNIMPLEMENTED
+  16, // UNAUTHENTICATED
+]);
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof NamespaceNotFoundError || refusals.has(grpcCodeOf(error));
+}
+
 /** Lost connections, missed deadlines and runs that ended while we waited: the row must be asked. */
 function isNoAnswer(error: unknown): boolean {
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) return true;
-  return isGrpcServiceError(error) || isGrpcServiceError(error instanceof Error ? error.cause : undefined);
+  return isRunGone(error) || grpcCodeOf(error) !== null;
+}
+
+/** An operator terminated or reset the run that we waited for. A handler's own failure is another thing. */
+function isRunGone(error: unknown): boolean {
+  if (error instanceof WorkflowNotFoundError) return true;
+  if (!(error instanceof WorkflowUpdateFailedError)) return false;
+  return error.cause instanceof ApplicationFailure && error.cause.type === 'AcceptedUpdateCompletedWorkflow';
+}
+
+/** The SDK passes some gRPC errors on as they are and wraps others. */
+function grpcCodeOf(error: unknown): number | null {
+  if (isGrpcServiceError(error)) return error.code;
+  return error instanceof Error && isGrpcServiceError(error.cause) ? error.cause.code : null;
 }

@@ -69,6 +69,28 @@ function statementName(sql: string): string {
   return name;
 }
 
+/** Classes of SQLSTATE for trouble that passes: connections, resources, operators' interventions, locks and deadlocks. */
+const passingClasses = new Set(['08', '53', '57', '58', '55', '40']);
+
+/** What the system says of a name that is not found, a host without a route, and a connection that is refused or lost. */
+const unreachableCode =
+  /^(ENOTFOUND|EAI_[A-Z]+|ECONN(REFUSED|RESET|ABORTED)|ETIMEDOUT|E(HOST|NET)(UNREACH|DOWN)|EADDRNOTAVAIL|EPIPE|ENOENT|EMFILE)$/;
+
+/** Prisma's own: it could not connect, or its pool gave no connection in time. */
+const prismaCode = /^(P1\d{3}|P2024)$/;
+
+/** Whether the database did not answer, or refused for a reason that passes, as opposed to refusing what it was told. */
+export function isDatabaseAway(error: unknown): boolean {
+  const state = sqlStateOf(error);
+  if (state !== null) return passingClasses.has(state.slice(0, 2));
+  if (!(error instanceof Error)) return false;
+  // A name with several addresses fails with an error whose code says why, and whose message is empty.
+  const code = 'code' in error ? String(error.code) : '';
+  if (unreachableCode.test(code) || prismaCode.test(code)) return true;
+  // node-postgres names its own time-outs and lost connections only by message.
+  return error.name === 'PrismaClientInitializationError' || /timeout|terminated|connection/i.test(error.message);
+}
+
 /** The SQLSTATE of a database error, or null for any other error. */
 export function sqlStateOf(error: unknown): string | null {
   return error instanceof pg.DatabaseError && error.code !== undefined ? error.code : null;

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 
-/** What a merchant may set. Stored as JSON in `merchants.settings`; every read and write goes through this schema. */
+/** What a merchant may set, stored as JSON in `merchants.settings`. A change that names anything else is refused. */
 export const merchantSettingsSchema = z.strictObject({
   /** Seconds until a payment that could not be charged fails. */
   expires_after: z.int().min(10).max(604_800).default(3_600),
-  /** Seconds to go on asking a provider about an unknown outcome before a person must decide. */
+  /** Seconds after the expiry to go on asking a provider about an unknown outcome before a person must decide. */
   ask_for: z.int().min(10).max(2_592_000).default(86_400),
   /** Seconds that a request waits for its payment's outcome when it does not say so itself. */
   wait: z.int().min(0).max(60).default(10),
@@ -12,7 +12,10 @@ export const merchantSettingsSchema = z.strictObject({
 
 export type MerchantSettings = z.infer<typeof merchantSettingsSchema>;
 
-/** Settings from a row; throws when the row holds something that was never allowed. */
+/** A newer release may have written more than this one knows, before it was rolled back. */
+const storedSettingsSchema = z.object(merchantSettingsSchema.shape);
+
+/** The settings of a row that this release knows; throws when one of them holds what was never allowed. */
 export function readMerchantSettings(stored: unknown): MerchantSettings {
-  return merchantSettingsSchema.parse(stored);
+  return storedSettingsSchema.parse(stored);
 }

@@ -1,5 +1,5 @@
 import type { Database } from './database.ts';
-import { type MerchantSettings, merchantSettingsSchema } from './merchant-settings.ts';
+import { type MerchantSettings, merchantSettingsSchema, readMerchantSettings } from './merchant-settings.ts';
 
 /** Makes a merchant with an id of the caller's choice and returns it; the same id again changes nothing. */
 export async function createMerchant(db: Database, merchant: { id: string; name: string }): Promise<{ id: string }> {
@@ -26,7 +26,7 @@ export async function changeMerchantSettings(
       Object.keys(Object(changes)).map((key) => [key, checked[key as keyof typeof checked]]),
     );
     const settings = { ...rows[0].settings, ...given };
-    const complete = merchantSettingsSchema.parse(settings);
+    const complete = readMerchantSettings(settings);
     await tx.merchant.update({ where: { id: merchantId }, data: { settings } });
     return complete;
   });

@@ -117,7 +117,7 @@ async function insert(db: Database, input: AcceptPayment, request: PaymentReques
     request.description,
     JSON.stringify(request.metadata),
     later(request.receivedAt, request.expiresAfterSeconds),
-    later(request.receivedAt, Math.max(request.askForSeconds, request.expiresAfterSeconds + lastQuestionSeconds)),
+    later(request.receivedAt, request.expiresAfterSeconds + request.askForSeconds),
     input.now,
     eventId,
     auditIdOf(eventId),
@@ -126,9 +126,6 @@ async function insert(db: Database, input: AcceptPayment, request: PaymentReques
   ]);
   return rows[0] === undefined ? null : snapshotOf(rows[0]);
 }
-
-/** Whatever a merchant sets, there is time to ask about a charge that was sent just before the payment expired. */
-const lastQuestionSeconds = 120;
 
 function later(instant: string, seconds: number): string {
   return new Date(Date.parse(instant) + seconds * 1000).toISOString();

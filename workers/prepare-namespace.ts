@@ -1,4 +1,10 @@
-import { Client, ScheduleAlreadyRunning, ScheduleOverlapPolicy } from '@temporalio/client';
+import {
+  Client,
+  isGrpcServiceError,
+  ScheduleAlreadyRunning,
+  type ScheduleOptions,
+  ScheduleOverlapPolicy,
+} from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import proto from '@temporalio/proto';
 import type { NativeConnection } from '@temporalio/worker';
@@ -19,8 +25,9 @@ const valueTypes = {
 } as const;
 
 /**
- * Makes what the product needs in its namespace and is not there yet: search attributes and the sweep's schedule. Where
- * the server does not let a worker add search attributes (Temporal Cloud), it only says which ones must be there.
+ * Makes what the product needs in its namespace: the search attributes that are missing, and the sweep's schedule as this
+ * version wants it. Where the server does not let a worker add search attributes (Temporal Cloud), it only says which ones
+ * must be there. Throws when Temporal does not answer.
  */
 export async function prepareNamespace(
   connection: NativeConnection,
@@ -31,6 +38,7 @@ export async function prepareNamespace(
   try {
     await addSearchAttributes(connection, namespace);
   } catch (err) {
+    if (!isForbidden(err)) throw err;
     logger.warn({ err, search_attributes: searchAttributes }, 'add these search attributes to the namespace by hand');
   }
   const client = new Client({ connection, namespace, dataConverter });
@@ -47,15 +55,25 @@ async function addSearchAttributes(connection: NativeConnection, namespace: stri
   });
 }
 
+/** gRPC's PERMISSION_DENIED and UNIMPLEMENTED. */
+const forbiddenCodes: readonly number[] = [7, 12];
+
+function isForbidden(error: unknown): boolean {
+  return isGrpcServiceError(error) && forbiddenCodes.includes(error.code);
+}
+
+const sweepSchedule = {
+  spec: { intervals: [{ every: `${sweepEverySeconds} seconds` }] },
+  policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' },
+  action: { type: 'startWorkflow', workflowType: sweepWorkflowType, args: [], taskQueue: paymentTaskQueue },
+} satisfies Omit<ScheduleOptions, 'scheduleId'>;
+
 async function startSweeping(client: Client): Promise<void> {
   try {
-    await client.schedule.create({
-      scheduleId: sweepScheduleId,
-      spec: { intervals: [{ every: `${sweepEverySeconds} seconds` }] },
-      policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' },
-      action: { type: 'startWorkflow', workflowType: sweepWorkflowType, args: [], taskQueue: paymentTaskQueue },
-    });
+    await client.schedule.create({ scheduleId: sweepScheduleId, ...sweepSchedule });
   } catch (error) {
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+    // Its state stays as it is: an operator may have paused it.
+    await client.schedule.getHandle(sweepScheduleId).update(({ state }) => ({ ...sweepSchedule, state }));
   }
 }

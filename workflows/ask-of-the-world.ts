@@ -24,10 +24,11 @@ export function faultTypeOf(error: unknown): string | null {
   return faultBehind(error)?.type ?? null;
 }
 
-/** How long a provider that is limiting our rate asked us to wait; 0 for every other failure. */
+/** How long the provider asked us to wait before the next try; 0 when it did not. */
 export function waitAskedMs(error: unknown): number {
   const fault = faultBehind(error);
-  const waitMs: unknown = fault?.type === 'rate_limited' ? fault.details?.[0] : 0;
+  const isTurnedAway = fault?.type === 'rate_limited' || fault?.type === 'unavailable';
+  const waitMs: unknown = isTurnedAway ? fault.details?.[0] : 0;
   return typeof waitMs === 'number' ? waitMs : 0;
 }
 

@@ -47,8 +47,10 @@ export class PaymentProcess {
 
   /** Registers the handlers; before the first await, or early messages are lost. */
   listen(): void {
-    setHandler(awaitAccepted, (asked) => this.#stored(asked, () => true));
-    setHandler(awaitOutcome, (asked) => this.#stored(asked, () => this.status !== 'pending'));
+    setHandler(awaitAccepted, (asked) => this.#stored(asked, () => true), { validator: requireQuestion });
+    setHandler(awaitOutcome, (asked) => this.#stored(asked, () => this.status !== 'pending'), {
+      validator: requireQuestion,
+    });
     setHandler(cancelPayment, (act) => this.#cancel(act), { validator: (act) => this.#mayCancel(act) });
     setHandler(retryNow, () => this.#retry(), { validator: (act) => this.#mayRetry(act) });
     setHandler(resolvePayment, (act) => this.#resolve(act), { validator: (act) => this.#mayResolve(act) });
@@ -96,10 +98,12 @@ export class PaymentProcess {
     this.cancelRequest ??= { actor: 'operator:temporal', reason: 'cancellation requested in Temporal' };
   }
 
-  async #stored(asked: { requestHash: string }, isEnough: () => boolean): Promise<AwaitedPayment> {
+  async #stored(asked: Question, isEnough: () => boolean): Promise<AwaitedPayment> {
     await condition(() => this.#refusal !== null || this.#row !== null);
+    const known = this.#row ?? this.input.request;
+    if (known !== undefined && asked.requestHash !== known.requestHash)
+      return { kind: 'refused', code: 'idempotency_key_reused' }; // a refusal of the other body is not for them
     if (this.#refusal !== null) return { kind: 'refused', code: this.#refusal };
-    if (asked.requestHash !== this.row.requestHash) return { kind: 'refused', code: 'idempotency_key_reused' };
     await condition(isEnough);
     return { kind: 'stored' };
   }
@@ -155,6 +159,14 @@ export class PaymentProcess {
       doing: this.doing,
     };
   }
+}
+
+interface Question {
+  readonly requestHash: string;
+}
+
+function requireQuestion(asked: Question): void {
+  if (!isText(asked?.requestHash)) refuse('requestHash is missing: say which request asks');
 }
 
 function requireAct(act: OperatorAct): void {

@@ -44,7 +44,7 @@ export const ask: ActivityOptions = {
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 };
 
-/** One pass of the sweep; it heartbeats after every page. The next pass makes up for a failed one. */
+/** One pass of the sweep; it heartbeats after every row. The next pass makes up for a failed one. */
 export const sweep: ActivityOptions = {
   startToCloseTimeout: '10 minutes',
   heartbeatTimeout: '30 seconds',

@@ -38,7 +38,7 @@ export interface PaymentRequest {
   readonly customerName: string | null;
   readonly description: string | null;
   readonly metadata: Readonly<Record<string, string>>;
-  /** When the request came in; the time to try, and the time to ask about an unknown outcome, count from here. */
+  /** When the request came in; the time to try counts from here, and the time to ask after it from its end. */
   readonly receivedAt: string;
   readonly expiresAfterSeconds: number;
   readonly askForSeconds: number;

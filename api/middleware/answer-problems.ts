@@ -1,5 +1,5 @@
 import type { ErrorRequestHandler, Response } from 'express';
-import { sqlStateOf } from '../../prisma/database.ts';
+import { isDatabaseAway } from '../../prisma/database.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { Problem, problemBody, problemCatalogue } from '../errors.ts';
 import { requestIdOf } from './identify-request.ts';
@@ -43,14 +43,4 @@ function problemOf(error: unknown): Problem {
     return new Problem('unavailable', { headers: { 'Retry-After': '2' }, cause: error });
   }
   return new Problem('internal_error', { cause: error });
-}
-
-/** Whether the database did not answer, as opposed to answering with a refusal. */
-export function isDatabaseAway(error: unknown): boolean {
-  const state = sqlStateOf(error);
-  if (state !== null) return ['08', '53', '57'].includes(state.slice(0, 2));
-  if (!(error instanceof Error)) return false;
-  // A name with several addresses fails with an error whose code says why, and whose message is empty.
-  const code = 'code' in error ? String(error.code) : '';
-  return /PrismaClient|timeout|ECONN|terminated|Connection/i.test(`${error.name} ${code} ${error.message}`);
 }

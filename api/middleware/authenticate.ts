@@ -1,10 +1,10 @@
 import type { Request } from 'express';
 import { type ApiKeyRecord, findApiKey } from '../../prisma/api-keys.ts';
+import { isDatabaseAway } from '../../prisma/database.ts';
 import { isSecret, type ParsedKey, parseKey } from '../../runtime/api-key.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../errors.ts';
 import type { Caller, Permission } from '../route.ts';
-import { isDatabaseAway } from './answer-problems.ts';
 
 /**
  * Who calls. While the database is away, `outage` is its error and the caller is whom this process last read for the key:

@@ -147,8 +147,9 @@ function requireSameBody(existing: PaymentRow, submission: PaymentSubmission): v
   if (existing.request_hash !== submission.request.requestHash) throw new Problem('idempotency_key_reused');
 }
 
-/** Between two submissions, where the engine refused the first at once. */
-const betweenSubmissionsMs = 100;
+/** Between two submissions, where the first ended at once; doubled from one to the next, up to a cap. */
+const pauseMinMs = 100;
+const pauseMaxMs = 1_000;
 
 /** However long the caller wants to wait, the row's commit is waited for at least so long. */
 const acceptanceWaitMs = 5_000;
@@ -172,21 +173,27 @@ async function submitAndRead(
 
   let until: 'accepted' | 'outcome' = isPatient ? 'outcome' : 'accepted';
   let isSent = false;
-  for (;;) {
+  for (let pauseMs = pauseMinMs; ; pauseMs = Math.min(pauseMaxMs, pauseMs * 2)) {
     const deadline = until === 'outcome' ? outcomeBy : acceptedBy;
     const submitted = await deps.payments.submit(submission, until, deadline);
-    if (submitted.kind === 'refused')
-      throw new Problem(submitted.code === 'not_found' ? 'internal_error' : submitted.code);
-    isSent ||= submitted.kind !== 'not_sent';
+    isSent ||= submitted.kind !== 'not_taken';
     const row = await readAfter(deps, caller, submission, isSent);
     if (row !== null) requireSameBody(row, submission);
+    // With a row of this body, it was the run of another body that was refused.
+    else if (submitted.kind === 'refused')
+      throw new Problem(submitted.code === 'not_found' ? 'internal_error' : submitted.code);
     const now = Date.now();
     if (row !== null && (row.status !== 'pending' || until === 'accepted' || now >= outcomeBy)) return row;
-    if (row === null && (now >= acceptedBy || submitted.kind === 'not_sent')) throw notAccepted(submission, isSent);
-    // Its row says that it is accepted; Temporal, which could say more, is away.
-    if (row !== null && submitted.kind === 'not_sent') return row;
-    if (submitted.kind === 'stored') await deps.payments.resume(submission, acceptedBy);
-    else await pause(betweenSubmissionsMs);
+    const last = submitted.kind === 'stored' ? await deps.payments.resume(submission, acceptedBy) : submitted;
+    const isRefused = last?.kind === 'not_taken';
+    const cause = last !== null && 'cause' in last ? last.cause : undefined;
+    if (row === null && (now >= acceptedBy || isRefused)) throw notAccepted(submission, isSent, cause);
+    if (row !== null && isRefused) {
+      // Its row says that it is accepted; Temporal, which could say more, is away or refuses.
+      deps.logger.warn({ err: cause, payment_id: row.id, request_id: request.requestId }, 'not sent to Temporal');
+      return row;
+    }
+    await pause(Math.max(0, Math.min(pauseMs, deadline - now)));
     if (now >= outcomeBy) until = 'accepted';
   }
 }

@@ -1,8 +1,8 @@
 import { ApplicationFailure } from '@temporalio/activity';
 import * as fc from 'fast-check';
 import pg from 'pg';
-import { expect, test } from 'vitest';
-import { backoffMs, toTemporalFailure } from '../../activities/failures.ts';
+import { describe, expect, test } from 'vitest';
+import { backoffMs, stillUnknown, toTemporalFailure } from '../../activities/failures.ts';
 import { ProviderFault } from '../../activities/providers/provider.ts';
 import { BrokenInvariant } from '../../workflows/domain/invariant.ts';
 import type { FaultKind } from '../../workflows/domain/outcome.ts';
@@ -26,9 +26,23 @@ test.each<[FaultKind, boolean]>([
   expect(failure.nextRetryDelay === undefined).toBe(isFinal);
 });
 
-test('the delay that a provider names is the least that is waited', () => {
-  const failure = failureFor(new ProviderFault('rate_limited', 'slow down', { retryAfterMs: 90_000 }));
-  expect(Number(failure.nextRetryDelay)).toBeGreaterThanOrEqual(90_000);
+describe('the delay that a provider names', () => {
+  const failures = {
+    'a charge limited': (retryAfterMs: number) =>
+      failureFor(new ProviderFault('rate_limited', 'slow down', { retryAfterMs })),
+    'a charge turned away': (retryAfterMs: number) =>
+      failureFor(new ProviderFault('unavailable', 'come back', { retryAfterMs })),
+    'a question': (retryAfterMs: number) => stillUnknown('asking failed', 1, retryAfterMs),
+  };
+
+  test.each(Object.entries(failures))(
+    'after %s is the least that is waited, up to ten minutes',
+    (_name, failureAfter) => {
+      expect(failureAfter(90_000).nextRetryDelay).toBe(90_000);
+      expect(failureAfter(86_400_000).nextRetryDelay).toBe(600_000);
+      expect(Number(failureAfter(1).nextRetryDelay)).toBeGreaterThanOrEqual(250);
+    },
+  );
 });
 
 test('a broken invariant is not retried', () => {
@@ -45,6 +59,17 @@ test.each(['ECONNREFUSED', 'ECONNRESET', '57P01', '40P01', '08006', '53300', '55
     expect(failure.type).toBe('database_unavailable');
     expect(failure.nonRetryable).not.toBe(true);
     expect(failure.message).not.toMatch(/secret|db-host/);
+  },
+);
+
+test.each(['22021', '22P05', '22P02', '23505', '42P01'])(
+  'a statement of ours that the database refuses with %s is a broken invariant: repeating it changes nothing',
+  (code) => {
+    const failure = failureFor(Object.assign(new pg.DatabaseError('secret value', 1, 'error'), { code }));
+    expect(failure.type).toBe('broken_invariant');
+    expect(failure.nonRetryable).toBe(true);
+    expect(failure.message).toContain(code);
+    expect(failure.message).not.toContain('secret');
   },
 );
 

@@ -107,6 +107,14 @@ describe('a charge', () => {
     expect(await provider.charge(aCharge(), aCall())).toMatchObject({ kind: 'mismatched' });
   });
 
+  test('answered with another amount says which one the provider reported', async () => {
+    await bank.inject([{ operation: 'charge', probability: 1, fault: 'wrong_amount' }]);
+    const charge = aCharge();
+    const outcome = await provider.charge(charge, aCall());
+    expect(outcome).toMatchObject({ reported: { amountMinor: expect.stringMatching(/^\d+$/), currency: 'USD' } });
+    expect(outcome).not.toMatchObject({ reported: { amountMinor: charge.amountMinor.toString() } });
+  });
+
   test('with a token that the provider does not know is rejected: our request is wrong', async () => {
     expect(await faultOf(provider.charge(aCharge({ cardToken: 'tok_nobody' }), aCall()))).toBe('rejected');
   });
@@ -150,7 +158,10 @@ describe('a look-up', () => {
   test('of a charge over another amount is mismatched', async () => {
     const charge = aCharge();
     await provider.charge(charge, aCall());
-    expect(await provider.lookUpCharge({ ...charge, amountMinor: 1n }, aCall())).toMatchObject({ kind: 'mismatched' });
+    expect(await provider.lookUpCharge({ ...charge, amountMinor: 1n }, aCall())).toMatchObject({
+      kind: 'mismatched',
+      reported: { amountMinor: '2599', currency: 'USD' },
+    });
   });
 
   test.each(['500_before', 'reset', 'cut_json', 'never', '503', '429'])('hit by %s is a fault', async (fault) => {
@@ -161,11 +172,11 @@ describe('a look-up', () => {
 
 describe('answers that no provider should give', () => {
   let server: Server;
-  let answer: { status: number; body: string | Buffer };
+  let answer: { status: number; body: string | Buffer; headers?: Record<string, string> };
   let odd: Provider;
   beforeAll(async () => {
     server = createServer((_request, response) => {
-      response.writeHead(answer.status, { 'content-type': 'application/json' }).end(answer.body);
+      response.writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers }).end(answer.body);
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const address = server.address();
@@ -194,6 +205,64 @@ describe('answers that no provider should give', () => {
   ])('%s is an unknown outcome', async (_name, status, body) => {
     answer = { status, body };
     expect(await faultOf(odd.charge(aCharge(), aCall()))).toBe('unknown_outcome');
+  });
+
+  const approved = (charge: ReturnType<typeof aCharge>, changes: Record<string, unknown>) => ({
+    status: 201,
+    body: JSON.stringify({
+      id: 'ch_1',
+      reference: charge.reference,
+      idempotency_key: charge.idempotencyKey,
+      status: 'approved',
+      amount_minor: charge.amountMinor.toString(),
+      currency: charge.currency,
+      response_code: '00',
+      response_message: 'Approved',
+      card: { brand: 'visa', last_four: '4242' },
+      ...changes,
+    }),
+  });
+
+  test.each([
+    ['NUL', 'Appr\0oved'],
+    ['half of a surrogate pair', 'Approved \uD83D'],
+    ['a surrogate pair where it is cut', `${'x'.repeat(199)}😀`],
+    ['ten thousand characters', 'x'.repeat(10_000)],
+  ])('with %s in their remarks stay approved, and the remarks can be stored', async (_name, text) => {
+    const charge = aCharge();
+    const card = { brand: text, last_four: '4242' };
+    answer = approved(charge, { response_message: text, response_code: text, card });
+    const outcome = await odd.charge(charge, aCall());
+    expect(outcome.kind).toBe('approved');
+    const { responseMessage, responseCode, card: shown } = outcome.response;
+    for (const remark of [responseMessage, responseCode, shown?.brand ?? '']) {
+      expect(remark.length).toBeLessThanOrEqual(200);
+      expect(remark.isWellFormed()).toBe(true);
+      expect(remark).not.toContain('\0');
+    }
+  });
+
+  test('with a card that cannot be read stay approved, without the card', async () => {
+    const charge = aCharge();
+    answer = approved(charge, { card: { brand: 'visa', last_four: '42' } });
+    expect(await odd.charge(charge, aCall())).toMatchObject({ kind: 'approved', response: { card: null } });
+  });
+
+  test.each(['ch\0', 'ch 1', '', 'c'.repeat(201), '\uD83D'])('with the id %j are unknown outcomes', async (id) => {
+    const charge = aCharge();
+    answer = approved(charge, { id });
+    expect(await faultOf(odd.charge(charge, aCall()))).toBe('unknown_outcome');
+  });
+
+  test.each([
+    ['a charge turned away', 'charge', 503],
+    ['a look-up turned away', 'lookUpCharge', 503],
+    ['a look-up limited', 'lookUpCharge', 429],
+    ['a look-up failed', 'lookUpCharge', 500],
+  ] as const)('with Retry-After on %s carry the wait', async (_name, call, status) => {
+    const body = JSON.stringify({ error: { code: 'service_unavailable' } });
+    answer = { status, body, headers: { 'retry-after': '7' } };
+    expect(await odd[call](aCharge(), aCall()).catch((error: unknown) => error)).toMatchObject({ retryAfterMs: 7_000 });
   });
 
   test('never put the provider’s words into our messages', async () => {

@@ -23,6 +23,10 @@ const hasStatus = (id: string, status: string, merchant?: TestMerchant) =>
   until(`${id} is ${status}`, async () => (await statusOf(id, merchant)) === status);
 const alertsOf = async (id: string) =>
   (await world.admin.query('SELECT kind, owner_role, closed_at FROM alerts WHERE resource_id = $1', [id])).rows;
+/** What the provider said that it charged, as it is kept with the attempt. */
+const reportedOf = async (id: string) =>
+  (await world.admin.query("SELECT outcome -> 'reported' AS reported FROM attempts WHERE payment_id = $1", [id]))
+    .rows[0]?.reported;
 const auditOf = async (id: string) =>
   (await world.admin.query('SELECT * FROM payment_audit_trail WHERE payment_id = $1 ORDER BY created_at', [id])).rows;
 
@@ -103,6 +107,8 @@ describe('a charge reported with another amount', () => {
         .split('\n')
         .filter((line) => line.includes('an operator must act') && line.includes(id)),
     ).toHaveLength(1);
+    const reported = await reportedOf(id);
+    expect(reported).toEqual({ amountMinor: expect.stringMatching(/^(?!2599$)\d+$/), currency: 'USD' });
 
     const act = { actor: 'operator:ada', reason: 'seen at the provider', evidence: 'statement line 17' };
     const resolved = await world.temporal.workflow
@@ -112,6 +118,7 @@ describe('a charge reported with another amount', () => {
     const payment = (await getPayment(world.apiUrl, id, world.merchant.testKey)).payment;
     expect(payment).toMatchObject({ status: 'captured', captured_amount: '25.99', failure: null });
     expect(await alertsOf(id)).toEqual([expect.objectContaining({ closed_at: expect.any(Date) })]);
+    expect(await reportedOf(id)).toEqual(reported);
     expect((await auditOf(id)).at(-1)).toMatchObject({
       actor: 'operator:ada',
       action: 'resolve',
@@ -193,7 +200,7 @@ test('a provider that is away past expires_at fails the payment, and nothing mov
 });
 
 test('a charge that nobody can say anything about until ask_until is unresolved, until an operator says that it failed', async () => {
-  const merchant = await world.createMerchant({ ask_for: 10 });
+  const merchant = await world.createMerchant({ expires_after: 10, ask_for: 10 });
   await world.bank.inject([
     { operation: 'charge', probability: 1, fault: '500_before' },
     { operation: 'lookup', probability: 1, fault: '500_before' },

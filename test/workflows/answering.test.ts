@@ -1,8 +1,9 @@
-import type { UpdateDefinition } from '@temporalio/client';
-import { WorkflowUpdateFailedError } from '@temporalio/client';
+import { Client, NamespaceNotFoundError, type UpdateDefinition, WorkflowUpdateFailedError } from '@temporalio/client';
 import { workflowMetadataQuery } from '@temporalio/workflow';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createPaymentClient } from '../../api/payment-client.ts';
 import {
+  awaitAccepted,
   awaitOutcome,
   cancelPayment,
   getPayment,
@@ -11,8 +12,18 @@ import {
   resolvePayment,
   retryNow,
 } from '../../workflows/contract.ts';
+import type { Acceptance } from '../../workflows/ports.ts';
+import { until } from '../support/until.ts';
 import { type Engine, type PaymentUnderTest, secrets, startEngine } from './engine.ts';
-import { approves, fault, gate, namesAnotherAmount, outcomeUnknown, stillUnknown } from './fake-payment.ts';
+import {
+  approves,
+  databaseAway,
+  fault,
+  gate,
+  namesAnotherAmount,
+  outcomeUnknown,
+  stillUnknown,
+} from './fake-payment.ts';
 
 let engine: Engine;
 beforeAll(async () => {
@@ -95,12 +106,46 @@ describe('awaitOutcome', () => {
     expect(fake.calls.map(({ port }) => port)).toEqual(['acceptPayment']);
   });
 
+  test('of another body, where the external id is taken, learns of its key, not of an id that it did not send', async () => {
+    const { step, open } = gate<Acceptance>(() => ({ kind: 'refused', code: 'external_id_taken' }));
+    const payment = engine.aPayment({ accept: [databaseAway, databaseAway, databaseAway, step] });
+    await payment.start();
+    const first = payment.awaitOutcome();
+    await payment.historyWith('WORKFLOW_EXECUTION_UPDATE_ACCEPTED');
+    const another = payment.awaitOutcome('another hash');
+    await until('both wait', async () => {
+      const types = await payment.history();
+      return types.filter((type) => type === 'WORKFLOW_EXECUTION_UPDATE_ACCEPTED').length === 2;
+    });
+    open();
+    expect(await first).toEqual({ kind: 'refused', code: 'external_id_taken' });
+    expect(await another).toEqual({ kind: 'refused', code: 'idempotency_key_reused' });
+  });
+
   test('of an unresolved payment is answered: the caller reads the row', async () => {
     const payment = engine.aPayment({ charge: [namesAnotherAmount] });
     expect(await payment.awaitOutcome()).toEqual({ kind: 'stored' });
     await payment.handle.terminate('end of the test');
   });
 });
+
+test.each([awaitAccepted, awaitOutcome])(
+  '$name without a question is refused, and the payment goes on',
+  async (update) => {
+    const payment = engine.aPayment({ charge: [fault('unavailable', 60_000)] });
+    await payment.start();
+    await payment.isBackingOff('unavailable');
+    for (const question of ['null', '{}', '{"requestHash":7}']) {
+      const asking = payment.handle.executeUpdate(update, { args: [JSON.parse(question) as { requestHash: string }] });
+      await expect(asking).rejects.toMatchObject({
+        cause: { message: expect.stringMatching(/requestHash is missing/) },
+      });
+    }
+    expect(await payment.history()).toEqual(expect.not.arrayContaining(['WORKFLOW_TASK_FAILED']));
+    expect(await payment.awaitAccepted()).toEqual({ kind: 'stored' });
+    await payment.handle.terminate('end of the test');
+  },
+);
 
 describe('an operator’s act is refused, and leaves no trace in the history,', () => {
   async function refusal<Ret, Args extends [unknown]>(
@@ -246,4 +291,21 @@ test('a question that arrives after the end is refused by Temporal: the caller r
   await payment.result();
   const late = payment.handle.executeUpdate(awaitOutcome, { args: [{ requestHash: payment.requestHash }] });
   await expect(late).rejects.toThrow(/already completed/);
+});
+
+describe('the API’s client is told that nothing was taken', () => {
+  const submit = (client: Client, payment: PaymentUnderTest, paymentId = payment.fake.id) =>
+    createPaymentClient(client).submit({ ...payment.input, paymentId }, 'outcome', Date.now() + 10_000);
+
+  test('where the namespace does not exist', async () => {
+    const { connection } = engine.client;
+    const lost = new Client({ connection, namespace: 'nowhere' });
+    const answer = await submit(lost, engine.aPayment());
+    expect(answer).toEqual({ kind: 'not_taken', cause: expect.any(NamespaceNotFoundError) });
+  });
+
+  test('where Temporal finds the request itself wrong', async () => {
+    const answer = await submit(engine.client, engine.aPayment(), `pay_${'x'.repeat(2_000)}`);
+    expect(answer).toMatchObject({ kind: 'not_taken', cause: { code: 3 } });
+  });
 });

@@ -11,6 +11,7 @@ import {
 } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import type { PaymentSubmission } from '../../api/payment-client.ts';
 import { failureConverterPath } from '../../runtime/temporal.ts';
 import { findTemporalProgram, temporalProcess } from '../../workers/dev/temporal-server.ts';
 import { workflowBundlePath } from '../../workers/workflow-bundle.ts';
@@ -47,6 +48,8 @@ export interface PaymentUnderTest {
   readonly fake: FakePayment;
   readonly handle: WorkflowHandle;
   readonly requestHash: string;
+  /** What the API submits for it. */
+  readonly input: PaymentSubmission;
   /** As the API does it: starts or attaches, and waits. */
   awaitOutcome(requestHash?: string): Promise<AwaitedPayment>;
   awaitAccepted(requestHash?: string): Promise<AwaitedPayment>;
@@ -131,6 +134,7 @@ function paymentUnderTest(client: Client, fakes: Map<string, FakePayment>, scrip
   const paymentId = `pay_${randomUUID()}`;
   const { request, snapshot } = requestOf(paymentId);
   const { merchantId, isTest } = snapshot;
+  const input: PaymentSubmission = { paymentId, merchantId, isTest, request };
   const fake = new FakePayment(snapshot, script);
   fakes.set(paymentId, fake);
   const handle = client.workflow.getHandle(paymentId);
@@ -146,16 +150,16 @@ function paymentUnderTest(client: Client, fakes: Map<string, FakePayment>, scrip
     args: Args,
     requestHash = request.requestHash,
   ): Promise<Ret> {
-    const input: PaymentWorkflowInput = { paymentId, merchantId, isTest, request: { ...request, requestHash } };
+    const given: PaymentWorkflowInput = { ...input, request: { ...request, requestHash } };
     const startWorkflowOperation = new WithStartWorkflowOperation(paymentWorkflowType, {
       ...options,
-      args: [input],
+      args: [given],
       workflowIdConflictPolicy: 'USE_EXISTING',
     });
     return client.workflow.executeUpdateWithStart(update, { args, startWorkflowOperation });
   }
-  async function start(input: PaymentWorkflowInput): Promise<void> {
-    await client.workflow.start(paymentWorkflowType, { ...options, args: [input] });
+  async function start(given: PaymentWorkflowInput): Promise<void> {
+    await client.workflow.start(paymentWorkflowType, { ...options, args: [given] });
   }
   async function history(): Promise<string[]> {
     const { events } = await handle.fetchHistory();
@@ -165,10 +169,11 @@ function paymentUnderTest(client: Client, fakes: Map<string, FakePayment>, scrip
     fake,
     handle,
     requestHash: request.requestHash,
+    input,
     awaitOutcome: (hash = request.requestHash) => startWithUpdate(awaitOutcome, [{ requestHash: hash }], hash),
     awaitAccepted: (hash = request.requestHash) => startWithUpdate(awaitAccepted, [{ requestHash: hash }], hash),
     startWithUpdate: (update, args) => startWithUpdate(update, args),
-    start: () => start({ paymentId, merchantId, isTest, request }),
+    start: () => start(input),
     redrive: () => start({ paymentId, merchantId, isTest }),
     result: () => handle.result(),
     history,

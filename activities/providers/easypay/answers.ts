@@ -9,7 +9,12 @@ import { type ChargeLookUp, ProviderFault } from '../provider.ts';
  * of what a database cannot store (NUL, half of a surrogate pair) instead of making the answer unreadable.
  */
 const remark = (lengthMax: number) =>
-  z.string().transform((text) => text.slice(0, lengthMax).toWellFormed().replace(/\p{Cc}/gu, '\uFFFD'));
+  z.string().transform((text) =>
+    text
+      .slice(0, lengthMax)
+      .toWellFormed()
+      .replace(/\p{Cc}/gu, '\uFFFD'),
+  );
 
 const chargeSchema = z.object({
   id: z.string().regex(/^[\w.:-]{1,200}$/),
@@ -20,7 +25,10 @@ const chargeSchema = z.object({
   currency: z.string().regex(/^[A-Za-z]{3}$/),
   response_code: remark(20),
   response_message: remark(200),
-  card: z.object({ brand: remark(40), last_four: z.string().regex(/^\d{4}$/) }).nullable().catch(null),
+  card: z
+    .object({ brand: remark(40), last_four: z.string().regex(/^\d{4}$/) })
+    .nullable()
+    .catch(null),
 });
 
 type EasypayCharge = z.infer<typeof chargeSchema>;
@@ -63,7 +71,11 @@ function outcomeOf(charge: EasypayCharge, asked: ChargeLookUp): ChargeOutcome {
     case 'approved': {
       const isOurs = BigInt(charge.amount_minor) === asked.amountMinor && charge.currency === asked.currency;
       if (isOurs) return { kind: 'approved', response };
-      return { kind: 'mismatched', response, reported: { amountMinor: charge.amount_minor, currency: charge.currency } };
+      return {
+        kind: 'mismatched',
+        response,
+        reported: { amountMinor: charge.amount_minor, currency: charge.currency },
+      };
     }
   }
 }

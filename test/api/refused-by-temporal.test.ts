@@ -1,0 +1,209 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import { Writable } from 'node:stream';
+import { Client, Connection } from '@temporalio/client';
+import { defaultPayloadConverter } from '@temporalio/common';
+import proto from '@temporalio/proto';
+import { pino } from 'pino';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { createApp } from '../../api/app.ts';
+import { createPaymentClient } from '../../api/payment-client.ts';
+import { hashOfBody } from '../../api/request-hash.ts';
+import { storeApiKey } from '../../prisma/api-keys.ts';
+import { createMerchant } from '../../prisma/merchants.ts';
+import { acceptPayment } from '../../prisma/payments.ts';
+import { makeKey } from '../../runtime/api-key.ts';
+import { paymentIdOf } from '../../workflows/domain/ids.ts';
+import { aPayment, postPayment } from '../support/api-client.ts';
+import { startDatabase, type TestDatabase } from '../support/database.ts';
+
+const { errordetails, workflowservice } = proto.temporal.api;
+const merchantId = 'mer_1';
+const apiKeyPepper = randomBytes(32).toString('hex');
+const key = makeKey('test', apiKeyPepper);
+
+/** A client without a server: what Temporal would answer, the test says, below all that the SDK makes of it. */
+const connection = Connection.lazy({ address: '127.0.0.1:1' });
+const { workflowService } = connection;
+let log = '';
+let database: TestDatabase;
+let server: Server;
+let apiUrl: string;
+
+beforeAll(async () => {
+  database = await startDatabase();
+  await createMerchant(database.db, { id: merchantId, name: 'Merchant' });
+  const permissions = ['payments:read', 'payments:write'];
+  await storeApiKey(database.db, merchantId, { ...key, name: 'key', isTest: true, permissions });
+  const sink = new Writable({
+    write(chunk, _encoding, done) {
+      log += String(chunk);
+      done();
+    },
+  });
+  const payments = createPaymentClient(new Client({ connection }));
+  server = createServer(createApp({ db: database.db, payments, logger: pino(sink), apiKeyPepper }));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');
+  apiUrl = `http://127.0.0.1:${address.port}`;
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  log = '';
+});
+afterAll(async () => {
+  server?.closeAllConnections();
+  server?.close();
+  await connection.close();
+  await database?.close();
+});
+
+/** Temporal is reachable, and answers each submission as `submission` does. */
+function temporalAnswers(
+  submission: () => Promise<proto.temporal.api.workflowservice.v1.ExecuteMultiOperationResponse>,
+) {
+  vi.spyOn(workflowService, 'getSystemInfo').mockResolvedValue(workflowservice.v1.GetSystemInfoResponse.create());
+  return vi.spyOn(workflowService, 'executeMultiOperation').mockImplementation(submission);
+}
+
+const post = (idempotencyKey: string = randomUUID(), prefer = 'wait=2') =>
+  postPayment(apiUrl, aPayment(), { apiKey: key.text, key: idempotencyKey, headers: { prefer } });
+
+/** An error as the gRPC library makes it. */
+function grpcError(code: number, words: string, statusDetails: readonly Uint8Array[] = []): Error {
+  const metadata = { get: () => statusDetails };
+  return Object.assign(new Error(`${code}: ${words}`), { code, details: words, metadata });
+}
+
+function namespaceNotFound(): Error {
+  const value = errordetails.v1.NamespaceNotFoundFailure.encode({ namespace: 'nowhere' }).finish();
+  const type_url = 'type.googleapis.com/temporal.api.errordetails.v1.NamespaceNotFoundFailure';
+  const details = proto.google.rpc.Status.encode({ code: 5, details: [{ type_url, value }] }).finish();
+  return grpcError(5, 'Namespace nowhere is not found.', [Buffer.from(details)]);
+}
+
+/** What the server answers to a submission: the update got as far as this. */
+function answered(id: string, outcome?: proto.temporal.api.update.v1.IOutcome) {
+  const execution = { workflowId: id, runId: randomUUID() };
+  const { UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED: stage } =
+    proto.temporal.api.enums.v1.UpdateWorkflowExecutionLifecycleStage;
+  const updateWorkflow = { stage, updateRef: { workflowExecution: execution }, ...(outcome && { outcome }) };
+  const responses = [{ startWorkflow: { runId: execution.runId } }, { updateWorkflow }];
+  return Promise.resolve(workflowservice.v1.ExecuteMultiOperationResponse.fromObject({ responses }));
+}
+
+const stored = { success: { payloads: [defaultPayloadConverter.toPayload({ kind: 'stored' })] } };
+
+describe('a refusal by Temporal', () => {
+  test.each<[string, () => Error, string?]>([
+    ['INVALID_ARGUMENT', () => grpcError(3, 'no mapping defined for search attribute Currency')],
+    ['PERMISSION_DENIED', () => grpcError(7, 'Request unauthorized.')],
+    ['FAILED_PRECONDITION', () => grpcError(9, 'Namespace is in the wrong state.')],
+    ['UNIMPLEMENTED', () => grpcError(12, 'unknown method ExecuteMultiOperation')],
+    ['UNAUTHENTICATED', () => grpcError(16, 'The key has expired.')],
+    ['of the namespace', namespaceNotFound, 'NamespaceNotFoundError'],
+  ])('%s is told at once: not accepted, and its cause is logged', async (_, refusal, logged = refusal().message) => {
+    const submissions = temporalAnswers(() => Promise.reject(refusal()));
+    const answer = await post();
+    expect([answer.status, answer.problem.code]).toEqual([503, 'not_accepted']);
+    expect(submissions).toHaveBeenCalledTimes(1);
+    expect(log).toMatch(/request failed/);
+    expect(log).toContain(logged);
+  });
+
+  test('that comes after the payment was taken leaves it open whether it was accepted', async () => {
+    temporalAnswers(() => answered('pay_1'));
+    vi.spyOn(workflowService, 'pollWorkflowExecutionUpdate').mockRejectedValue(grpcError(7, 'Request unauthorized.'));
+    expect((await post()).problem.code).toBe('acceptance_unknown');
+  });
+
+  test('of a new run for a payment that has a row leaves it accepted, and is logged', async () => {
+    const idempotencyKey = randomUUID();
+    const paymentId = await aPendingPayment(idempotencyKey);
+    const submissions = temporalAnswers(() => answered(paymentId, stored));
+    vi.spyOn(workflowService, 'startWorkflowExecution').mockRejectedValue(grpcError(7, 'Request unauthorized.'));
+    const answer = await post(idempotencyKey);
+    expect([answer.status, answer.payment.status]).toEqual([202, 'pending']);
+    expect(submissions).toHaveBeenCalledTimes(1);
+    expect(log).toContain('Request unauthorized.');
+  });
+});
+
+test('a run of another body is refused, not the request whose payment has the row', async () => {
+  const idempotencyKey = randomUUID();
+  const paymentId = await aPendingPayment(idempotencyKey);
+  const reused = { kind: 'refused', code: 'idempotency_key_reused' };
+  temporalAnswers(() => answered(paymentId, { success: { payloads: [defaultPayloadConverter.toPayload(reused)] } }));
+  expect((await post(idempotencyKey)).payment.id).toBe(paymentId);
+  expect((await post()).problem.code).toBe('idempotency_key_reused');
+});
+
+test('a handler that fails is an error of ours, and is not asked again', async () => {
+  const failure = { message: 'a defect', applicationFailureInfo: { type: 'Error' } };
+  const submissions = temporalAnswers(() => answered('pay_1', { failure }));
+  const answer = await post();
+  expect([answer.status, answer.problem.code]).toEqual([500, 'internal_error']);
+  expect(submissions).toHaveBeenCalledTimes(1);
+  expect(log).toContain('a defect');
+});
+
+describe('submissions that end at once without an answer', () => {
+  test.each<[string, () => Error, string]>([
+    ['UNAVAILABLE', () => grpcError(14, 'no frontend is up'), 'no frontend is up'],
+    ['NOT_FOUND, as for a run that just ended', () => grpcError(5, 'already completed'), 'already completed'],
+  ])('(%s) are repeated ever more slowly, and the last cause is logged', async (_, error, logged) => {
+    const submissions = temporalAnswers(() => Promise.reject(error()));
+    expect((await post()).problem.code).toBe('acceptance_unknown');
+    expect(log).toContain(logged);
+    expect(submissions.mock.calls.length).toBeGreaterThan(3);
+    expect(submissions.mock.calls.length).toBeLessThan(13);
+  });
+
+  test('and new runs that end at once are started ever more slowly, too', async () => {
+    const idempotencyKey = randomUUID();
+    const paymentId = await aPendingPayment(idempotencyKey);
+    const submissions = temporalAnswers(() => answered(paymentId, stored));
+    const starts = vi
+      .spyOn(workflowService, 'startWorkflowExecution')
+      .mockResolvedValue(workflowservice.v1.StartWorkflowExecutionResponse.create({ runId: randomUUID() }));
+    const answer = await post(idempotencyKey);
+    expect([answer.status, answer.payment.status]).toEqual([202, 'pending']);
+    expect(submissions.mock.calls.length).toBeLessThan(8);
+    expect(starts.mock.calls.length).toBeLessThan(8);
+  });
+});
+
+/** A row that a request with this key left behind; answers its id. */
+async function aPendingPayment(idempotencyKey: string): Promise<string> {
+  const scope = { merchantId, isTest: true };
+  const paymentId = paymentIdOf({ ...scope, idempotencyKey });
+  const now = new Date().toISOString();
+  await acceptPayment(database.db, {
+    ...scope,
+    paymentId,
+    now,
+    request: {
+      idempotencyKey,
+      requestHash: hashOfBody(aPayment()),
+      externalId: null,
+      correlationId: 'c',
+      actor: 'api_key:k',
+      origin: '::1',
+      amountMinor: '2599',
+      currency: 'USD',
+      purpose: 'purchase',
+      paymentMethod: 'credit_card',
+      cardToken: 'tok_visa_4242',
+      customerId: null,
+      customerEmail: null,
+      customerName: null,
+      description: null,
+      metadata: {},
+      receivedAt: now,
+      expiresAfterSeconds: 3_600,
+      askForSeconds: 86_400,
+    },
+  });
+  return paymentId;
+}
