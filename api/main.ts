@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { openDatabase } from '../prisma/database.ts';
+import { openDatabase, serviceLimits } from '../prisma/database.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { dieOnUncaught, runProcess } from '../runtime/process.ts';
 import { apiSettings, readSettings } from '../runtime/settings.ts';
@@ -18,12 +18,7 @@ runProcess(async () => {
   const logger = createLogger('api', settings.LOG_LEVEL);
   dieOnUncaught(logger);
   const db = openDatabase(
-    {
-      url: settings.DATABASE_URL,
-      connectionsMax: settings.DATABASE_CONNECTIONS_MAX,
-      connectTimeoutMs: 2_000,
-      statementTimeoutMs: 3_000,
-    },
+    { url: settings.DATABASE_URL, connectionsMax: settings.DATABASE_CONNECTIONS_MAX, ...serviceLimits },
     (err) => logger.warn({ err }, 'lost an idle database connection'),
   );
   const payments = createPaymentClient(openTemporalClient(settings.PAYLOAD_CODEC_KEYS));

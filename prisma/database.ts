@@ -17,6 +17,9 @@ export interface DatabaseOptions {
   readonly statementTimeoutMs: number;
 }
 
+/** The limits of processes that serve payments: below the time-outs of the activities and requests that wait for them. */
+export const serviceLimits = { connectTimeoutMs: 2_000, statementTimeoutMs: 3_000 };
+
 /** Opens a pool; connections are made when they are needed, so a database that is down does not stop a process. */
 export function openDatabase(options: DatabaseOptions, onIdleError: (error: Error) => void): Database {
   const pool = new pg.Pool({

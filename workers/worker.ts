@@ -1,7 +1,7 @@
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createActivities } from '../activities/index.ts';
 import { createProviders } from '../activities/providers/index.ts';
-import { openDatabase } from '../prisma/database.ts';
+import { openDatabase, serviceLimits } from '../prisma/database.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { announceReady, dieOnUncaught, runProcess } from '../runtime/process.ts';
 import { readSettings, workerSettings } from '../runtime/settings.ts';
@@ -31,12 +31,7 @@ runProcess(async () => {
   const { connectionOptions, namespace } = temporalConfig();
   const connection = await NativeConnection.connect(connectionOptions);
   const db = openDatabase(
-    {
-      url: settings.DATABASE_URL,
-      connectionsMax: settings.DATABASE_CONNECTIONS_MAX,
-      connectTimeoutMs: 2_000,
-      statementTimeoutMs: 3_000,
-    },
+    { url: settings.DATABASE_URL, connectionsMax: settings.DATABASE_CONNECTIONS_MAX, ...serviceLimits },
     (err) => logger.warn({ err }, 'lost an idle database connection'),
   );
   const providers = createProviders({

@@ -8,7 +8,7 @@ import { createMerchant } from '../../prisma/merchants.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { attemptIdOf } from '../../workflows/domain/ids.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
-import { insertPendingPayment } from './pending-payment.ts';
+import { insertPendingPayment } from '../support/payment-row.ts';
 
 const merchantId = 'mer_1';
 let database: TestDatabase;

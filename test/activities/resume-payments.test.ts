@@ -6,7 +6,7 @@ import { resumePayments } from '../../activities/resume-payments.ts';
 import { createMerchant } from '../../prisma/merchants.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
-import { insertPendingPayment } from './pending-payment.ts';
+import { insertPendingPayment } from '../support/payment-row.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {

@@ -16,6 +16,7 @@ import { makeKey } from '../../runtime/api-key.ts';
 import { paymentIdOf } from '../../workflows/domain/ids.ts';
 import { aPayment, postPayment } from '../support/api-client.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { aPaymentRequest } from '../support/payment-request.ts';
 
 const { errordetails, workflowservice } = proto.temporal.api;
 const merchantId = 'mer_1';
@@ -183,27 +184,7 @@ async function aPendingPayment(idempotencyKey: string): Promise<string> {
     ...scope,
     paymentId,
     now,
-    request: {
-      idempotencyKey,
-      requestHash: hashOfBody(aPayment()),
-      externalId: null,
-      correlationId: 'c',
-      actor: 'api_key:k',
-      origin: '::1',
-      amountMinor: '2599',
-      currency: 'USD',
-      purpose: 'purchase',
-      paymentMethod: 'credit_card',
-      cardToken: 'tok_visa_4242',
-      customerId: null,
-      customerEmail: null,
-      customerName: null,
-      description: null,
-      metadata: {},
-      receivedAt: now,
-      expiresAfterSeconds: 3_600,
-      askForSeconds: 86_400,
-    },
+    request: aPaymentRequest({ idempotencyKey, requestHash: hashOfBody(aPayment()), receivedAt: now }),
   });
   return paymentId;
 }

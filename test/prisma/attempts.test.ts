@@ -15,6 +15,7 @@ import { attemptIdOf, paymentIdOf } from '../../workflows/domain/ids.ts';
 import type { FinalOutcome } from '../../workflows/domain/outcome.ts';
 import type { PaymentSnapshot, Transition } from '../../workflows/ports.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { aPaymentRequest } from '../support/payment-request.ts';
 import { until } from '../support/until.ts';
 
 const merchantId = 'mer_1';
@@ -34,27 +35,7 @@ async function aPendingPayment(): Promise<PaymentSnapshot> {
     merchantId,
     isTest: true,
     now: new Date().toISOString(),
-    request: {
-      idempotencyKey,
-      requestHash: 'h',
-      externalId: null,
-      correlationId: 'c',
-      actor: 'api_key:k',
-      origin: '::1',
-      amountMinor: '2599',
-      currency: 'USD',
-      purpose: 'purchase',
-      paymentMethod: 'credit_card',
-      cardToken: 'tok_1',
-      customerId: null,
-      customerEmail: null,
-      customerName: null,
-      description: null,
-      metadata: {},
-      receivedAt: new Date().toISOString(),
-      expiresAfterSeconds: 3600,
-      askForSeconds: 86_400,
-    },
+    request: aPaymentRequest({ idempotencyKey, cardToken: 'tok_1' }),
   });
   if (answer.kind !== 'accepted') throw new Error(answer.code);
   return answer.payment;

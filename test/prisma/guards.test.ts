@@ -9,6 +9,8 @@ import { paymentIdOf } from '../../workflows/domain/ids.ts';
 import { canMove, type PaymentStatus, paymentStatuses } from '../../workflows/domain/payment-status.ts';
 import type { PaymentRequest } from '../../workflows/ports.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { aPaymentRequest } from '../support/payment-request.ts';
+import { insertPendingPayment } from '../support/payment-row.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -34,35 +36,7 @@ async function refusalOf(sql: string, values: unknown[] = [], pool: pg.Pool = da
   }
 }
 
-/** A pending payment, straight from SQL. */
-async function insertPayment(columns: Record<string, unknown> = {}): Promise<string> {
-  const id = `pay_${randomUUID()}`;
-  const row = {
-    id,
-    merchant_id: 'mer_1',
-    is_test: true,
-    idempotency_key: id,
-    external_id: id,
-    request_hash: 'h',
-    correlation_id: 'c',
-    amount: 2599,
-    currency: 'USD',
-    payment_method: 'credit_card',
-    card_token: 'tok',
-    expires_at: 'now',
-    ask_until: 'now',
-    created_at: 'now',
-    updated_at: 'now',
-    ...columns,
-  };
-  const names = Object.keys(row);
-  const marks = names.map((_, index) => `$${index + 1}`);
-  await database.admin.query(
-    `INSERT INTO payments (${names.join(', ')}) VALUES (${marks.join(', ')})`,
-    Object.values(row),
-  );
-  return row.id;
-}
+const insertPayment = (columns: Record<string, unknown> = {}) => insertPendingPayment(database, columns);
 
 /** A payment that stands in any status: put there with the guard asleep, for this statement alone. */
 async function paymentIn(status: PaymentStatus): Promise<string> {
@@ -278,28 +252,7 @@ describe('migrations', () => {
 });
 
 function accept(changes: Partial<PaymentRequest> = {}) {
-  const request: PaymentRequest = {
-    idempotencyKey: randomUUID(),
-    requestHash: 'h',
-    externalId: null,
-    correlationId: 'c',
-    actor: 'api_key:k',
-    origin: '::1',
-    amountMinor: '2599',
-    currency: 'USD',
-    purpose: 'purchase',
-    paymentMethod: 'credit_card',
-    cardToken: 'tok',
-    customerId: null,
-    customerEmail: null,
-    customerName: null,
-    description: null,
-    metadata: {},
-    receivedAt: new Date().toISOString(),
-    expiresAfterSeconds: 3600,
-    askForSeconds: 86_400,
-    ...changes,
-  };
+  const request = aPaymentRequest(changes);
   const identity = { merchantId: 'mer_1', isTest: true };
   const paymentId = paymentIdOf({ ...identity, idempotencyKey: request.idempotencyKey });
   return acceptPayment(database.db, { ...identity, paymentId, request, now: new Date().toISOString() });

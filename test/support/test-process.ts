@@ -18,6 +18,12 @@ export interface TestProcess {
   output(): string;
 }
 
+const running = new Set<ChildProcess>();
+/** A test that ends badly must not leave its programs behind. */
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /** Describes a program; `start` runs it and waits until it is ready. */
 export function testProcess(spec: ChildSpec, logPath: string): TestProcess {
   let child: ChildProcess | null = null;
@@ -49,9 +55,11 @@ export function testProcess(spec: ChildSpec, logPath: string): TestProcess {
       });
       closeSync(log);
       child = started;
+      running.add(started);
       exited = new Promise((resolve) => {
         started.once('exit', () => {
           child = null;
+          running.delete(started);
           resolve();
         });
       });

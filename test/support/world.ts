@@ -67,99 +67,45 @@ export interface WorldOptions {
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), 'payments-'));
   const log = (name: string) => join(folder, `${name}.log`);
-  const ports = await freePorts(5);
-  const [postgresPort, temporalPort, apiPort, controlPort, easypayPort] = ports as [
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  const codecKey = randomBytes(32);
-  const pepper = randomBytes(32).toString('hex');
-  const easypayKey = randomBytes(16).toString('hex');
-
-  const { spec: postgresSpec, adminUrl } = await postgresProcess({
-    dataDir: join(folder, 'postgres', 'data'),
-    host,
-    port: postgresPort,
-    superuserPassword: randomBytes(16).toString('hex'),
-    durable: options.durable ?? false,
-  });
-  const source = await findTemporalProgram({
-    dataDir: join(folder, 'programs'),
-    env: withoutTemporalAddress(),
-    say: () => undefined,
-  });
-  if (source.kind !== 'program') throw new Error('tests start their own Temporal server');
-  const temporalSpec = await temporalProcess(source.path, {
-    ip: host,
-    port: temporalPort,
-    uiPort: null,
-    dbFilename: join(folder, 'temporal', 'temporal.db'),
-    searchAttributes,
-  });
-  const simulatorsSpec = ourProcess(
-    'simulators',
-    'simulators/main.ts',
-    httpReady(`http://${host}:${controlPort}/health`),
-    {
-      SIMULATORS_HOST: host,
-      SIMULATORS_PORT: String(controlPort),
-      EASYPAY_FACE_PORT: String(easypayPort),
-      SIMULATORS_DATA_DIR: join(folder, 'simulators'),
-      EASYPAY_API_KEY: easypayKey,
-    },
-  );
-  const postgres = testProcess(postgresSpec, log('postgres'));
-  const temporalServer = testProcess(temporalSpec, log('temporal'));
-  const simulators = testProcess(simulatorsSpec, log('simulators'));
-  await Promise.all([postgres.start(), temporalServer.start(), simulators.start(), workflowBundlePath()]);
-
-  const urls = await ensureDatabase({
-    adminUrl,
-    database: 'payments',
-    ownerPassword: 'owner',
-    applicationPassword: 'app',
-  });
-  await applyMigrations(urls.migrationDatabaseUrl);
-  const temporalAddress = `${host}:${temporalPort}`;
+  const secrets = {
+    codecKey: randomBytes(32),
+    pepper: randomBytes(32).toString('hex'),
+    easypayKey: 'easypay-test-key',
+  };
+  const ground = await startGround(folder, log, secrets.easypayKey, options);
+  const [apiPort = 0] = await freePorts(1);
   const env = {
-    DATABASE_URL: urls.databaseUrl,
-    TEMPORAL_ADDRESS: temporalAddress,
-    PAYLOAD_CODEC_KEYS: `test:${codecKey.toString('base64')}`,
-    API_KEY_PEPPER: pepper,
+    DATABASE_URL: ground.databaseUrl,
+    TEMPORAL_ADDRESS: ground.temporalAddress,
+    PAYLOAD_CODEC_KEYS: `test:${secrets.codecKey.toString('base64')}`,
+    API_KEY_PEPPER: secrets.pepper,
     API_PORT: String(apiPort),
-    EASYPAY_URL: `http://${host}:${easypayPort}`,
-    EASYPAY_API_KEY: easypayKey,
+    EASYPAY_URL: ground.easypayUrl,
+    EASYPAY_API_KEY: secrets.easypayKey,
     ...options.env,
   };
-  const workerSpec = ourProcess('worker', 'workers/worker.ts', outputReady('"worker ready"'), env);
   const apiUrl = `http://${host}:${apiPort}`;
+  const workerSpec = ourProcess('worker', 'workers/worker.ts', outputReady('"worker ready"'), env);
   const worker = testProcess(workerSpec, log('worker'));
   const api = testProcess(ourProcess('api', 'api/main.ts', httpReady(`${apiUrl}/health/ready`), env), log('api'));
   await Promise.all([worker.start(), api.start()]);
 
   const limits = { connectionsMax: 10, connectTimeoutMs: 5_000, statementTimeoutMs: 30_000 };
-  const db = openDatabase({ url: urls.databaseUrl, ...limits }, () => undefined);
-  const admin = new pg.Pool({ connectionString: adminUrl.replace(/\/postgres$/, '/payments'), max: 20 });
+  const db = openDatabase({ url: ground.databaseUrl, ...limits }, () => undefined);
+  const admin = new pg.Pool({ connectionString: ground.adminUrl.replace(/\/postgres$/, '/payments'), max: 20 });
   admin.on('error', () => undefined);
-  const connection = await Connection.connect({ address: temporalAddress });
-  const dataConverter = createDataConverter(new Map([['test', codecKey]]));
-  const temporal = new Client({ connection, dataConverter });
-  const processes = [api, worker, simulators, temporalServer, postgres];
+  const connection = await Connection.connect({ address: ground.temporalAddress });
+  const dataConverter = createDataConverter(new Map([['test', secrets.codecKey]]));
+  const processes = [api, worker, ground.simulators, ground.temporalServer, ground.postgres];
 
-  const world = {
+  return {
+    ...ground,
     apiUrl,
-    temporalAddress,
-    temporalProgram: source.path,
-    bank: bankAt(`http://${host}:${controlPort}`),
+    bank: bankAt(ground.simulatorsUrl),
+    merchant: await makeMerchant(db, secrets.pepper, {}),
     db,
     admin,
-    temporal,
-    postgres,
-    temporalServer,
-    simulators,
+    temporal: new Client({ connection, dataConverter }),
     worker,
     api,
     anotherWorker() {
@@ -167,16 +113,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       processes.unshift(another);
       return another;
     },
-    async createMerchant(settings: Record<string, number> = {}): Promise<TestMerchant> {
-      const { id } = await createMerchant(db, { id: `mer_${randomBytes(8).toString('hex')}`, name: 'Test merchant' });
-      await changeMerchantSettings(db, id, settings);
-      const keyOf = async (isTest: boolean) => {
-        const key = makeKey(isTest ? 'test' : 'live', pepper);
-        await storeApiKey(db, id, { ...key, name: 'key', isTest, permissions: ['payments:read', 'payments:write'] });
-        return key.text;
-      };
-      return { id, testKey: await keyOf(true), liveKey: await keyOf(false) };
-    },
+    createMerchant: (settings = {}) => makeMerchant(db, secrets.pepper, settings),
     logs: () => processes.map((process) => process.output()).join('\n'),
     async close() {
       await Promise.allSettled([connection.close(), db.close(), admin.end()]);
@@ -184,7 +121,70 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
-  return { ...world, merchant: await world.createMerchant() };
+}
+
+/** What the product stands on: Postgres with the schema, Temporal, and the outside world. */
+async function startGround(folder: string, log: (name: string) => string, easypayKey: string, options: WorldOptions) {
+  const [postgresPort = 0, temporalPort = 0, controlPort = 0, easypayPort = 0] = await freePorts(4);
+  const { spec: postgresSpec, adminUrl } = await postgresProcess({
+    dataDir: join(folder, 'postgres', 'data'),
+    host,
+    port: postgresPort,
+    superuserPassword: randomBytes(16).toString('hex'),
+    durable: options.durable ?? false,
+  });
+  const temporalProgram = await findProgram(folder);
+  const temporalSpec = await temporalProcess(temporalProgram, {
+    ip: host,
+    port: temporalPort,
+    uiPort: null,
+    dbFilename: join(folder, 'temporal', 'temporal.db'),
+    searchAttributes,
+  });
+  const simulatorsUrl = `http://${host}:${controlPort}`;
+  const simulatorsSpec = ourProcess('simulators', 'simulators/main.ts', httpReady(`${simulatorsUrl}/health`), {
+    SIMULATORS_HOST: host,
+    SIMULATORS_PORT: String(controlPort),
+    EASYPAY_FACE_PORT: String(easypayPort),
+    SIMULATORS_DATA_DIR: join(folder, 'simulators'),
+    EASYPAY_API_KEY: easypayKey,
+  });
+  const postgres = testProcess(postgresSpec, log('postgres'));
+  const temporalServer = testProcess(temporalSpec, log('temporal'));
+  const simulators = testProcess(simulatorsSpec, log('simulators'));
+  await Promise.all([postgres.start(), temporalServer.start(), simulators.start(), workflowBundlePath()]);
+  const passwords = { ownerPassword: 'owner', applicationPassword: 'app' };
+  const urls = await ensureDatabase({ adminUrl, database: 'payments', ...passwords });
+  await applyMigrations(urls.migrationDatabaseUrl);
+  return {
+    postgres,
+    temporalServer,
+    simulators,
+    temporalProgram,
+    adminUrl,
+    databaseUrl: urls.databaseUrl,
+    temporalAddress: `${host}:${temporalPort}`,
+    easypayUrl: `http://${host}:${easypayPort}`,
+    simulatorsUrl,
+  };
+}
+
+async function findProgram(folder: string): Promise<string> {
+  const dataDir = join(folder, 'programs');
+  const source = await findTemporalProgram({ dataDir, env: withoutTemporalAddress(), say: () => undefined });
+  if (source.kind !== 'program') throw new Error('tests start their own Temporal server');
+  return source.path;
+}
+
+async function makeMerchant(db: Database, pepper: string, settings: Record<string, number>): Promise<TestMerchant> {
+  const { id } = await createMerchant(db, { id: `mer_${randomBytes(8).toString('hex')}`, name: 'Test merchant' });
+  await changeMerchantSettings(db, id, settings);
+  const keyOf = async (isTest: boolean) => {
+    const key = makeKey(isTest ? 'test' : 'live', pepper);
+    await storeApiKey(db, id, { ...key, name: 'key', isTest, permissions: ['payments:read', 'payments:write'] });
+    return key.text;
+  };
+  return { id, testKey: await keyOf(true), liveKey: await keyOf(false) };
 }
 
 function ourProcess(name: string, file: string, ready: ChildSpec['ready'], env: NodeJS.ProcessEnv): ChildSpec {

@@ -27,6 +27,7 @@ import {
   searchAttributes,
 } from '../../workflows/contract.ts';
 import type { PaymentPorts, PaymentRequest, PaymentSnapshot } from '../../workflows/ports.ts';
+import { aPaymentRequest } from '../support/payment-request.ts';
 import { testProcess } from '../support/test-process.ts';
 import { until } from '../support/until.ts';
 import { freePorts } from '../support/world.ts';
@@ -194,27 +195,15 @@ function paymentUnderTest(client: Client, fakes: Map<string, FakePayment>, scrip
 }
 
 function requestOf(paymentId: string): { request: PaymentRequest; snapshot: PaymentSnapshot } {
-  const request: PaymentRequest = {
-    idempotencyKey: randomUUID(),
+  const request = aPaymentRequest({
     requestHash: `hash of ${paymentId}`,
     externalId: 'order-17',
-    correlationId: 'req_1',
-    actor: 'api_key:test',
-    origin: '127.0.0.1',
-    amountMinor: '2599',
-    currency: 'USD',
-    purpose: 'purchase',
-    paymentMethod: 'credit_card',
     cardToken: secrets.cardToken,
     customerId: 'customer-1',
     customerEmail: secrets.email,
     customerName: secrets.name,
     description: secrets.description,
-    metadata: {},
-    receivedAt: new Date().toISOString(),
-    expiresAfterSeconds: 3_600,
-    askForSeconds: 86_400,
-  };
+  });
   const snapshot: PaymentSnapshot = {
     id: paymentId,
     merchantId: 'mer_1',

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { TestDatabase } from '../support/database.ts';
+import type { TestDatabase } from './database.ts';
 
 /** A pending payment of `mer_1` that nobody touched for an hour, straight from SQL; the merchant must exist. Returns its id. */
 export async function insertPendingPayment(
