@@ -36,6 +36,8 @@ export class PaymentProcess {
   cancelRequest: OperatorAct | null = null;
   resolution: Resolution | null = null;
   retriesAsked = 0;
+  /** How many decisions in a row came too late for the row. */
+  overtaken = 0;
 
   #isUrgent = false;
   #row: PaymentSnapshot | null = null;

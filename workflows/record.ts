@@ -6,6 +6,9 @@ import type { PaymentProcess } from './payment-process.ts';
 import { databaseFirst, databaseLater } from './policies.ts';
 import type { Transition } from './ports.ts';
 
+/** So often another run may be faster; after that it is not another run, but rows that contradict each other. */
+const overtakenMax = 10;
+
 /**
  * Writes a decision and takes over the row as it is then. Where the payment had moved on meanwhile, nothing is written
  * and the row says what to decide next. Null: no decision, only read the row again.
@@ -19,6 +22,8 @@ export async function record(payment: PaymentProcess, decision: Decision | null)
     () => regularly({ ...databaseLater, summary }).recordTransition(transition),
   );
   invariant(answer.kind !== 'illegal', answer.kind === 'illegal' ? answer.reason : '');
+  payment.overtaken = answer.kind === 'moved_on' ? payment.overtaken + 1 : 0;
+  invariant(payment.overtaken < overtakenMax, `${overtakenMax} decisions in a row did not fit the row`);
   payment.adopt(answer.payment);
 }
 

@@ -70,6 +70,16 @@ describe('a payment that moved on elsewhere', () => {
   });
 });
 
+test('a row that no decision ever fits parks the workflow instead of going round', async () => {
+  const movedOn = (fake: FakePayment): TransitionAnswer => ({ kind: 'moved_on', payment: fake.change({}) });
+  const { fake, ...payment } = engine.aPayment({ record: [movedOn], ask: [approves] });
+  await payment.start();
+  await payment.historyWith('WORKFLOW_TASK_FAILED');
+  expect(fake.callsOf('recordTransition').length).toBeGreaterThanOrEqual(10);
+  expect(fake.transitions).toEqual([]);
+  await payment.handle.terminate('end of the test');
+});
+
 test('a decision that was written before is taken as written', async () => {
   const alreadyMine = (fake: FakePayment): TransitionAnswer => ({
     kind: 'already_mine',
