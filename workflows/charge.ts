@@ -1,6 +1,6 @@
 import { faultTypeOf, locally, regularly, requireUnbroken, waitAskedMs } from './ask-of-the-world.ts';
 import { businessNow, waitUntil } from './clock.ts';
-import { answered, canceled, type Decision, expired, rejected, resolved, unanswered } from './decision.ts';
+import { answered, canceled, type Decision, expired, rejected, unanswered } from './decision.ts';
 import { attemptIdOf } from './domain/ids.ts';
 import { runUntil } from './interruptible.ts';
 import type { PaymentProcess } from './payment-process.ts';
@@ -33,11 +33,9 @@ export async function charge(payment: PaymentProcess): Promise<Decision | null> 
   }
 }
 
-/** What people or time decided meanwhile. Nobody gives up a charge that is in doubt, except by resolving it. */
+/** What people or time decided meanwhile. Nobody gives up a charge that is in doubt. */
 function givenUp(payment: PaymentProcess): Decision | null {
-  const { resolution, isInDoubt } = payment;
-  if (resolution !== null) return resolved(resolution, provider, attemptIdFor(payment), isInDoubt);
-  if (isInDoubt) return null;
+  if (payment.isInDoubt) return null;
   if (payment.cancelRequest !== null) return canceled(payment.cancelRequest);
   return payment.isExpired ? expired() : null;
 }
@@ -71,8 +69,7 @@ async function sendPatiently(payment: PaymentProcess): Promise<Next> {
   const { chargePayment } = regularly({ ...policies.chargeLater, summary: `charge at ${provider}` });
   const end = { at: Date.parse(payment.row.expiresAt), summary: 'the payment expires' };
   const retries = payment.retriesAsked;
-  const isInterrupted = () =>
-    payment.cancelRequest !== null || payment.resolution !== null || payment.retriesAsked > retries;
+  const isInterrupted = () => payment.cancelRequest !== null || payment.retriesAsked > retries;
   try {
     const attempt = { ...referenceFor(payment), isUrgent: payment.takeUrgency() };
     const answer = await runUntil(() => chargePayment(attempt), end, isInterrupted);
@@ -116,7 +113,7 @@ function afterFailedSend(payment: PaymentProcess, error: unknown): Next {
   }
 }
 
-/** Asks what came of the attempt until the provider says, somebody decides, or `ask_until` comes. */
+/** Asks what came of the attempt until the provider says or `ask_until` comes. */
 async function ask(payment: PaymentProcess): Promise<Next> {
   const askUntil = askUntilOf(payment);
   if (businessNow() >= askUntil) return { kind: 'decided', decision: unanswered(provider, attemptIdFor(payment)) };
@@ -126,8 +123,7 @@ async function ask(payment: PaymentProcess): Promise<Next> {
   const mayRepeat = payment.isWanted && payment.isRepeatable;
   const at = mayRepeat ? Math.min(askUntil, Date.parse(payment.row.expiresAt)) : askUntil;
   const retries = payment.retriesAsked;
-  const isInterrupted = () =>
-    payment.resolution !== null || payment.retriesAsked > retries || (mayRepeat && payment.cancelRequest !== null);
+  const isInterrupted = () => payment.retriesAsked > retries || (mayRepeat && payment.cancelRequest !== null);
   try {
     const work = () => askProvider({ ...referenceFor(payment), mayRepeat });
     const answer = await runUntil(work, { at, summary: 'time to look again at what is wanted' }, isInterrupted);

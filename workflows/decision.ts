@@ -93,8 +93,8 @@ export function unanswered(provider: string, attemptId: string): Decision {
   };
 }
 
-/** A person found out. `isOpen`: whether the attempt is still in doubt; a proof may have come at the same time. */
-export function resolved(resolution: Resolution, provider: string, attemptId: string, isOpen: boolean): Decision {
+/** A person found out. */
+export function resolved(resolution: Resolution, provider: string, attemptId: string): Decision {
   const { actor, reason, evidence, outcome } = resolution;
   const isCaptured = outcome === 'captured';
   return {
@@ -103,7 +103,7 @@ export function resolved(resolution: Resolution, provider: string, attemptId: st
     action: 'resolve',
     actor,
     provider,
-    openAttemptId: isOpen ? attemptId : null,
+    openAttemptId: attemptId,
     attemptEnd: { attemptId, state: isCaptured ? 'approved' : 'declined', outcome: null },
     failure: isCaptured ? null : failureOf('resolved_not_charged'),
     details: { reason, evidence },

@@ -13,6 +13,7 @@ import {
   resolvePayment,
   retryNow,
 } from './contract.ts';
+import { containsCardNumber } from './domain/card-number.ts';
 import { invariant } from './domain/invariant.ts';
 import { isFinal, type PaymentStatus } from './domain/payment-status.ts';
 import type { PaymentRefusal, PaymentSnapshot } from './ports.ts';
@@ -142,8 +143,7 @@ export class PaymentProcess {
     requireAct(act);
     if (act.outcome !== 'captured' && act.outcome !== 'failed') refuse('outcome must be "captured" or "failed"');
     if (!isText(act.evidence)) refuse('evidence is missing: say where the outcome can be seen');
-    const isUnknown = this.#row?.status === 'unresolved' || (this.#row?.status === 'pending' && this.isInDoubt);
-    if (!isUnknown) refuse('the outcome is not unknown: there is nothing to resolve');
+    if (this.#row?.status !== 'unresolved') refuse('there is nothing to resolve: the payment is not unresolved');
     if (this.resolution !== null) refuse('a resolution is under way');
   }
 
@@ -172,6 +172,9 @@ function requireQuestion(asked: Question): void {
 }
 
 function requireAct(act: OperatorAct): void {
+  if (Object.values(act ?? {}).some((text) => typeof text === 'string' && containsCardNumber(text))) {
+    refuse('the text holds a card number: leave it out');
+  }
   if (!isText(act?.actor)) refuse('actor is missing: say who acts');
   if (!isText(act.reason)) refuse('reason is missing: say why');
 }

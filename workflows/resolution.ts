@@ -12,5 +12,5 @@ export async function resolution(payment: PaymentProcess): Promise<Decision> {
   const { row, resolution: act } = payment;
   invariant(act !== null, 'the wait ended without a resolution');
   invariant(row.openAttemptId !== null && row.processor !== null, 'an unresolved payment has an open attempt');
-  return resolved(act, row.processor, row.openAttemptId, true);
+  return resolved(act, row.processor, row.openAttemptId);
 }

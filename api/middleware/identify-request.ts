@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Request, RequestHandler, Response } from 'express';
+import { containsCardNumber } from '../../workflows/domain/card-number.ts';
 import { base32 } from '../../workflows/domain/ids.ts';
-import { containsCardNumber } from '../card-numbers.ts';
 import { Problem } from '../errors.ts';
 import { requestIdHeader } from '../request-headers.ts';
 

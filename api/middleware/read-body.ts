@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import express, { type Request, type RequestHandler } from 'express';
-import { containsCardNumber, findCardNumber } from '../card-numbers.ts';
+import { containsCardNumber, findCardNumber } from '../../workflows/domain/card-number.ts';
 import { findDuplicateMember } from '../duplicate-member.ts';
 import { Problem } from '../errors.ts';
 

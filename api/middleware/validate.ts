@@ -1,6 +1,6 @@
 import type { Request } from 'express';
 import type { z } from 'zod';
-import { containsCardNumber } from '../card-numbers.ts';
+import { containsCardNumber } from '../../workflows/domain/card-number.ts';
 import { type FieldError, Problem } from '../errors.ts';
 import type { Route } from '../route.ts';
 

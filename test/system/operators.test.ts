@@ -192,16 +192,26 @@ describe('an operator act is refused', () => {
   });
 });
 
-test('resolvePayment decides a charge that is in doubt without waiting for ask_until', async () => {
+test('resolvePayment does not overtake a charge that the provider is still asked about', async () => {
   const id = await paymentInDoubt();
-  const resolution = { ...act, outcome: 'captured', evidence } as const;
-  expect(await handleOf(id).executeUpdate(resolvePayment, { args: [resolution] })).toEqual({ status: 'captured' });
-  expect(await lastAuditOf(id)).toMatchObject({
-    action: 'resolve',
-    actor: act.actor,
-    details: { reason: act.reason, evidence },
-  });
+  const resolution = { ...act, outcome: 'failed', evidence } as const;
+  expect(await refusalOf(handleOf(id).executeUpdate(resolvePayment, { args: [resolution] }))).toMatch(/not unresolved/);
+  await world.bank.heal();
+  await handleOf(id).executeUpdate(retryNow, { args: [act] });
+  await hasStatus(id, 'captured');
   expect(await world.bank.movements(id)).toHaveLength(1);
+});
+
+test('a card number in what an operator writes is refused, and not repeated', async () => {
+  const id = await paymentWithoutProvider();
+  const refusal = await refusalOf(
+    handleOf(id).executeUpdate(cancelPayment, {
+      args: [{ ...act, reason: 'the payer of 4242 4242 4242 4242 called' }],
+    }),
+  );
+  expect(refusal).toMatch(/holds a card number/);
+  expect(refusal).not.toContain('4242');
+  expect(await handleOf(id).executeUpdate(cancelPayment, { args: [act] })).toEqual({ status: 'canceled' });
 });
 
 test('retryNow ends the wait before the next try', async () => {

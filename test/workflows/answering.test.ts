@@ -175,11 +175,11 @@ describe('an operator’s act is refused, and leaves no trace in the history,', 
     await payment.handle.terminate('end of the test');
   });
 
-  test('when it resolves what is not unknown', async () => {
+  test('when it resolves what is not unresolved', async () => {
     const payment = engine.aPayment({ charge: [fault('unavailable', 60_000)] });
     await payment.start();
     await payment.isBackingOff('unavailable');
-    expect(await refusal(payment, resolvePayment, [found])).toMatch(/not unknown/);
+    expect(await refusal(payment, resolvePayment, [found])).toMatch(/not unresolved/);
     await payment.handle.terminate('end of the test');
   });
 

@@ -196,36 +196,14 @@ describe('a payment that a person must decide', () => {
     expect(await payment.result()).toMatchObject({ failure: { code: 'resolved_not_charged' } });
   });
 
-  test('may be decided while the provider is still being asked', async () => {
-    const { fake, ...payment } = engine.aPayment({ charge: [outcomeUnknown], ask: [stillUnknown(60_000)] });
+  test('is decided by nobody while the provider is still being asked', async () => {
+    const { fake, ...payment } = engine.aPayment({ charge: [outcomeUnknown], ask: [stillUnknown(60_000), approves] });
     await payment.start();
     await payment.isBackingOff('unknown_outcome');
-    expect(await payment.handle.executeUpdate(resolvePayment, { args: [found] })).toEqual({ status: 'captured' });
-    expect(fake.transitions).toMatchObject([{ fromStatus: 'pending', action: 'resolve' }]);
-  });
-
-  test('is decided by that person also when the proof that nothing happened arrives at the same time', async () => {
-    const { step, open, reached } = gate(nothingHappened);
-    const { fake, ...payment } = engine.aPayment({ charge: [outcomeUnknown], ask: [step] });
-    await payment.start();
-    await reached;
-    const resolving = payment.handle.executeUpdate(resolvePayment, { args: [notCharged] });
-    await payment.historyWith('ACTIVITY_TASK_CANCEL_REQUESTED');
-    open();
-    expect(await resolving).toEqual({ status: 'failed' });
-    expect(fake.sent).toEqual([1]);
-    expect(fake.callsOf('recordTransition').length).toBeLessThanOrEqual(2);
-  });
-
-  test('is not decided when the answer was already on its way: the provider’s word counts', async () => {
-    const { step, open, reached } = gate(approves);
-    const { fake, ...payment } = engine.aPayment({ charge: [outcomeUnknown], ask: [step] });
-    await payment.start();
-    await reached;
-    const resolving = payment.handle.executeUpdate(resolvePayment, { args: [notCharged] });
-    await payment.historyWith('ACTIVITY_TASK_CANCEL_REQUESTED');
-    open();
-    expect(await resolving).toEqual({ status: 'captured' });
+    const refused = payment.handle.executeUpdate(resolvePayment, { args: [notCharged] });
+    await expect(refused).rejects.toMatchObject({ cause: { message: expect.stringMatching(/not unresolved/) } });
+    await payment.handle.executeUpdate(retryNow, { args: [act] });
+    expect(await payment.result()).toEqual(captured);
     expect(fake.transitions).toMatchObject([{ action: 'charge', attemptEnd: { state: 'approved' } }]);
   });
 });

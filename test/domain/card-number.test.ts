@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { containsCardNumber, findCardNumber } from '../../api/card-numbers.ts';
+import { containsCardNumber, findCardNumber } from '../../workflows/domain/card-number.ts';
 import { attemptIdOf, eventIdOf, paymentIdOf } from '../../workflows/domain/ids.ts';
 
 // Public test numbers of the schemes and of payment providers, or a range's prefix with zeros and a Luhn digit.
