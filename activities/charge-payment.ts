@@ -11,7 +11,10 @@ import { ProviderFault } from './providers/provider.ts';
 
 /** A request that is not on its way after this time is never sent. */
 const sendWithinMs = 3_000;
-/** The whole exchange, for the first, local try; it must end before the local activity's own time-out. */
+/**
+ * The whole exchange, for the first, local try: below the local activity's own time-out. Where a slow database before it
+ * uses that up, the outcome is unknown and is asked about.
+ */
 const firstTryTimeoutMs = 4_000;
 const laterTryTimeoutMs = 10_000;
 

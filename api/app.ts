@@ -28,7 +28,8 @@ export function createApp(deps: ApiDeps, routes: readonly Route[] = allRoutes): 
     const reading = route.body === undefined ? [] : readJson;
     app[route.method](expressPath(route), authenticated(authenticate, route), ...reading, served(deps, route));
   }
-  app.get('/openapi.json', (_request, response) => void response.json(openApiDocument(routes)));
+  const document = openApiDocument(routes);
+  app.get('/openapi.json', (_request, response) => void response.json(document));
   app.all('/openapi.json', (_request, _response, next) =>
     next(new Problem('method_not_allowed', { headers: { Allow: 'GET' } })),
   );

@@ -1,3 +1,5 @@
+import { pointerToken } from '../workflows/domain/json-pointer.ts';
+
 interface OpenContainer {
   /** Names seen so far; null in an array. */
   readonly names: Set<string> | null;
@@ -31,5 +33,5 @@ export function findDuplicateMember(json: string): string | null {
 }
 
 function pointerOf(open: readonly OpenContainer[]): string {
-  return open.map(({ at }) => `/${at.replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+  return open.map(({ at }) => `/${pointerToken(at)}`).join('');
 }

@@ -8,6 +8,7 @@ import {
   proxyLocalActivities,
 } from '@temporalio/workflow';
 import { invariant } from './domain/invariant.ts';
+import { databaseFirst, databaseLater } from './policies.ts';
 import type { PaymentPorts } from './ports.ts';
 
 /** The ports as local activities under a policy. */
@@ -38,18 +39,18 @@ function faultBehind(error: unknown): ApplicationFailure | null {
 }
 
 /**
- * Tries a step locally and, where that fails, for ever as a regular activity. An invariant that it broke is broken here
- * too: the activity's failure itself would end the workflow.
+ * One database step under a summary that operators read: locally, and for ever as a regular activity while that fails. An
+ * invariant that it broke is broken here too: the activity's failure itself would end the workflow.
  */
-export async function localFirst<T>(first: () => Promise<T>, later: () => Promise<T>): Promise<T> {
+export async function databaseStep<T>(summary: string, step: (ports: PaymentPorts) => Promise<T>): Promise<T> {
   try {
-    return await first();
+    return await step(locally({ ...databaseFirst, summary }));
   } catch (error) {
     if (isCancellation(error)) throw error;
     requireUnbroken(error);
   }
   try {
-    return await later();
+    return await step(regularly({ ...databaseLater, summary }));
   } catch (error) {
     requireUnbroken(error);
     throw error;

@@ -1,5 +1,5 @@
 import { allHandlersFinished, CancellationScope, condition } from '@temporalio/workflow';
-import { localFirst, locally, regularly } from './ask-of-the-world.ts';
+import { databaseStep } from './ask-of-the-world.ts';
 import { charge } from './charge.ts';
 import { businessNowText } from './clock.ts';
 import type { PaymentWorkflowInput, PaymentWorkflowResult } from './contract.ts';
@@ -7,7 +7,6 @@ import type { Decision } from './decision.ts';
 import { invariant } from './domain/invariant.ts';
 import { isFinal } from './domain/payment-status.ts';
 import { PaymentProcess } from './payment-process.ts';
-import { databaseFirst, databaseLater } from './policies.ts';
 import type { Acceptance } from './ports.ts';
 import { record } from './record.ts';
 import { resolution } from './resolution.ts';
@@ -53,11 +52,5 @@ function decide(payment: PaymentProcess): Promise<Decision | null> {
 
 function accept(input: PaymentWorkflowInput): Promise<Acceptance> {
   const acceptance = { ...input, now: businessNowText() };
-  return localFirst(
-    () => accepting.acceptPayment(acceptance),
-    () => acceptingLater.acceptPayment(acceptance),
-  );
+  return databaseStep('accept: commit the payment as pending', (ports) => ports.acceptPayment(acceptance));
 }
-
-const accepting = locally({ ...databaseFirst, summary: 'accept: commit the payment as pending' });
-const acceptingLater = regularly({ ...databaseLater, summary: 'accept: the database is away' });

@@ -1,9 +1,8 @@
-import { localFirst, locally, regularly } from './ask-of-the-world.ts';
+import { databaseStep } from './ask-of-the-world.ts';
 import { businessNowText } from './clock.ts';
 import type { Decision } from './decision.ts';
 import { invariant } from './domain/invariant.ts';
 import type { PaymentProcess } from './payment-process.ts';
-import { databaseFirst, databaseLater } from './policies.ts';
 import type { Transition } from './ports.ts';
 
 /** So often another run may be faster; after that it is not another run, but rows that contradict each other. */
@@ -17,10 +16,7 @@ export async function record(payment: PaymentProcess, decision: Decision | null)
   if (decision === null) return reread(payment);
   const transition = transitionOf(payment, decision);
   const summary = `record: ${transition.fromStatus} → ${transition.toStatus}`;
-  const answer = await localFirst(
-    () => locally({ ...databaseFirst, summary }).recordTransition(transition),
-    () => regularly({ ...databaseLater, summary }).recordTransition(transition),
-  );
+  const answer = await databaseStep(summary, (ports) => ports.recordTransition(transition));
   invariant(answer.kind !== 'illegal', answer.kind === 'illegal' ? answer.reason : '');
   payment.overtaken = answer.kind === 'moved_on' ? payment.overtaken + 1 : 0;
   invariant(payment.overtaken < overtakenMax, `${overtakenMax} decisions in a row did not fit the row`);
@@ -30,11 +26,7 @@ export async function record(payment: PaymentProcess, decision: Decision | null)
 async function reread(payment: PaymentProcess): Promise<void> {
   const { paymentId, merchantId, isTest } = payment.input;
   const input = { paymentId, merchantId, isTest, now: businessNowText() };
-  const summary = 'read the row again';
-  const found = await localFirst(
-    () => locally({ ...databaseFirst, summary }).acceptPayment(input),
-    () => regularly({ ...databaseLater, summary }).acceptPayment(input),
-  );
+  const found = await databaseStep('read the row again', (ports) => ports.acceptPayment(input));
   invariant(found.kind === 'accepted', 'the row of an accepted payment is gone');
   payment.adopt(found.payment);
 }

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import express, { type Request, type RequestHandler } from 'express';
 import { containsCardNumber, findCardNumber } from '../../workflows/domain/card-number.ts';
+import { pointerToken } from '../../workflows/domain/json-pointer.ts';
 import { findDuplicateMember } from '../duplicate-member.ts';
 import { Problem } from '../errors.ts';
 
@@ -68,7 +69,7 @@ function refuseHazards(body: unknown): void {
       if (typeof value !== 'object' || value === null) continue;
       if (depth >= depthMax) throw notValid(pointer, `must not be nested deeper than ${depthMax} levels`);
       for (const [key, member] of Object.entries(value)) {
-        const at = `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+        const at = `${pointer}/${pointerToken(key)}`;
         if (key === '__proto__') throw notValid(at, 'is not allowed');
         next.push({ value: member, pointer: at });
       }

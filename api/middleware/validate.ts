@@ -1,6 +1,7 @@
 import type { Request } from 'express';
 import type { z } from 'zod';
 import { containsCardNumber } from '../../workflows/domain/card-number.ts';
+import { pointerToken } from '../../workflows/domain/json-pointer.ts';
 import { type FieldError, Problem } from '../errors.ts';
 import type { Route } from '../route.ts';
 
@@ -55,10 +56,7 @@ function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
 
 /** JSON pointer (RFC 6901) of a path; long names are cut, lone surrogates replaced: the answer itself must be readable. */
 function pointerOf(path: readonly PropertyKey[]): string {
-  return path
-    .map((part) => String(part).toWellFormed().slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1'))
-    .map((part) => `/${part}`)
-    .join('');
+  return path.map((part) => `/${pointerToken(String(part).toWellFormed().slice(0, 100))}`).join('');
 }
 
 function refuseCardInAddress(request: Request): void {

@@ -31,7 +31,7 @@ import { aPaymentRequest } from '../support/payment-request.ts';
 import { testProcess } from '../support/test-process.ts';
 import { until } from '../support/until.ts';
 import { freePorts } from '../support/world.ts';
-import { FakePayment, type Script } from './fake-payment.ts';
+import { FakePayment, rowOf, type Script } from './fake-payment.ts';
 
 const { EventType } = proto.temporal.api.enums.v1;
 const host = '127.0.0.1';
@@ -204,22 +204,7 @@ function requestOf(paymentId: string): { request: PaymentRequest; snapshot: Paym
     customerName: secrets.name,
     description: secrets.description,
   });
-  const snapshot: PaymentSnapshot = {
-    id: paymentId,
-    merchantId: 'mer_1',
-    isTest: true,
-    externalId: 'order-17',
-    requestHash: request.requestHash,
-    correlationId: request.correlationId,
-    status: 'pending',
-    version: 1,
-    amountMinor: request.amountMinor,
-    currency: request.currency,
-    processor: null,
-    openAttemptId: null,
-    failure: null,
-    expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
-    askUntil: new Date(Date.now() + 86_400_000).toISOString(),
-  };
+  const now = new Date().toISOString();
+  const snapshot = rowOf({ paymentId, merchantId: 'mer_1', isTest: true, request, now });
   return { request, snapshot };
 }

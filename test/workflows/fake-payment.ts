@@ -139,7 +139,8 @@ function stepOf<T>(steps: readonly T[] | undefined, count: number): T | undefine
   return steps?.[Math.min(count, steps.length - 1)];
 }
 
-function rowOf(input: AcceptPayment, script: Script): PaymentSnapshot {
+/** The row that the database makes of an accepted request. */
+export function rowOf(input: AcceptPayment, script: Script = {}): PaymentSnapshot {
   const { request } = input;
   if (request === undefined) throw new Error('a new payment needs its request');
   const start = Date.parse(input.now);

@@ -1,3 +1,5 @@
+import { pointerToken } from './json-pointer.ts';
+
 /** Card numbers are 12 to 19 digits long (ISO/IEC 7812-1 allows up to 19; the shortest in use are Maestro's 12). */
 const digitsMin = 12;
 const digitsMax = 19;
@@ -110,7 +112,7 @@ export function findCardNumber(value: unknown): string | null {
       }
       // Last first, so that the first member is taken from the stack next.
       for (const [name, member] of members.toReversed()) {
-        pending.push({ value: member, pointer: `${pointer}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}` });
+        pending.push({ value: member, pointer: `${pointer}/${pointerToken(name)}` });
       }
     } else if (containsCardNumber(scalarText(current))) {
       return pointer;
