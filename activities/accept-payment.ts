@@ -1,8 +1,24 @@
 import { acceptPayment as insertOrFind } from '../prisma/payments.ts';
-import type { Acceptance, AcceptPayment } from '../workflows/ports.ts';
+import { brandOfToken, type Route, routeOf } from '../workflows/domain/routing.ts';
+import type { Acceptance, AcceptPayment, PaymentRequest } from '../workflows/ports.ts';
 import type { ActivityDeps } from './deps.ts';
+import type { Providers } from './providers/index.ts';
 
-/** Commits the payment's row before any provider is called, or finds the row that this id already has. */
-export async function acceptPayment({ db }: ActivityDeps, input: AcceptPayment): Promise<Acceptance> {
-  return insertOrFind(db, input);
+/**
+ * Commits the payment's row, with the route that it will take, before any provider is called; or finds the row that this id
+ * already has.
+ */
+export async function acceptPayment({ db, providers }: ActivityDeps, input: AcceptPayment): Promise<Acceptance> {
+  return insertOrFind(db, input, (request) => routeFor(request, providers));
+}
+
+function routeFor(request: PaymentRequest, providers: Providers): Route {
+  const capabilities = new Map([...providers].map(([name, provider]) => [name, provider.capabilities]));
+  const details = {
+    method: request.paymentMethod,
+    brand: brandOfToken(request.cardToken),
+    amountMinor: BigInt(request.amountMinor),
+    currency: request.currency,
+  };
+  return routeOf(details, request.routing, capabilities);
 }

@@ -43,6 +43,7 @@ async function lookUp(provider: Provider, seen: SeenAttempt, attempt: AttemptInD
     idempotencyKey: seen.attemptId,
     amountMinor: attempt.amountMinor,
     currency: attempt.currency,
+    preparationId: attempt.preparationId,
   };
   const call = { correlationId: attempt.correlationId, timeoutMs: askTimeoutMs, mayStillSend: () => true };
   try {
@@ -73,10 +74,12 @@ async function notFound(
     case 'none':
       return null;
     case 'lookup':
-    case 'window':
       return attempt.isPastHorizon ? clear() : null;
     case 'key':
+    case 'window': {
       if (attempt.isPastHorizon) return clear();
-      return input.mayRepeat ? repeat() : null;
+      const isHonored = provider.idempotency.kind === 'key' || attempt.ageMs < provider.idempotency.windowMs;
+      return input.mayRepeat && isHonored ? repeat() : null;
+    }
   }
 }

@@ -1,5 +1,6 @@
 import type { Database } from '../prisma/database.ts';
 import type { Logger } from '../runtime/logger.ts';
+import type { WorkerMetrics } from '../runtime/metrics.ts';
 import type { Providers } from './providers/index.ts';
 
 /** What activities need of the process that runs them. */
@@ -7,4 +8,5 @@ export interface ActivityDeps {
   readonly db: Database;
   readonly providers: Providers;
   readonly logger: Logger;
+  readonly metrics: WorkerMetrics;
 }

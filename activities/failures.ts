@@ -12,6 +12,18 @@ import { ProviderFault } from './providers/provider.ts';
 export function toTemporalFailure(error: unknown, attempt: number): unknown {
   if (error instanceof ApplicationFailure) return error;
   if (error instanceof ProviderFault) return providerFailure(error, attempt);
+  if (error instanceof DoubtRemains) return providerFailure(error.fault, attempt);
+  if (error instanceof RoundFailed) return roundFailure(error, attempt);
+  if (error instanceof NotNow) {
+    return ApplicationFailure.create({ type: 'not_now', message: error.message, nextRetryDelay: error.waitMs });
+  }
+  if (error instanceof Unprepared) {
+    const nextRetryDelay = backoffMs(attempt, quick);
+    return ApplicationFailure.create({ type: 'unprepared', message: error.message, nextRetryDelay });
+  }
+  if (error instanceof RejectedInDoubt) {
+    return ApplicationFailure.create({ type: 'rejected_in_doubt', message: error.message, nonRetryable: true });
+  }
   if (error instanceof BrokenInvariant) {
     return ApplicationFailure.create({ type: 'broken_invariant', message: error.message, nonRetryable: true });
   }
@@ -44,13 +56,8 @@ function providerFailure(fault: ProviderFault, attempt: number): ApplicationFail
     case 'unknown_outcome':
       return ApplicationFailure.create({ type: kind, message, nonRetryable: true });
     case 'unavailable':
-    case 'rate_limited': {
-      const waitMs = waitFor(fault, attempt);
-      // A wait that the provider asked for also as a detail: workflows see no `nextRetryDelay`, and after a local try it is
-      // they who wait.
-      const details = fault.retryAfterMs === null ? [] : [waitMs];
-      return ApplicationFailure.create({ type: kind, message, nextRetryDelay: waitMs, details });
-    }
+    case 'rate_limited':
+      return ApplicationFailure.create({ type: kind, message, nextRetryDelay: waitFor(fault, attempt) });
     case 'misconfigured':
       return ApplicationFailure.create({ type: kind, message, nextRetryDelay: backoffMs(attempt, slow) });
   }
@@ -85,16 +92,79 @@ export function stillUnknown(message: string, attempt: number, retryAfterMs: num
   return ApplicationFailure.create({ type: 'unknown_outcome', message, nextRetryDelay });
 }
 
-/** A charge that may not be sent now: it pauses after unknown outcomes, or has expired. This try sent nothing. */
-export function notNow(waitMs: number): ApplicationFailure {
-  const message = 'not to be sent now: pausing after unknown outcomes, or expired';
-  return ApplicationFailure.create({ type: 'not_now', message, nextRetryDelay: waitMs });
+/** A round ends as its most hopeful candidate does: whose wait is the shortest. */
+function roundFailure({ failures }: RoundFailed, attempt: number): unknown {
+  const ends = failures.map(({ provider, error }) => ({ provider, failure: toTemporalFailure(error, attempt) }));
+  const known = ends.flatMap(({ provider, failure }) =>
+    failure instanceof ApplicationFailure ? [{ provider, failure }] : [],
+  );
+  const waitOf = (failure: ApplicationFailure) => msOf(failure.nextRetryDelay);
+  const soonest = known.toSorted((one, other) => waitOf(one.failure) - waitOf(other.failure))[0];
+  if (soonest === undefined) return ends[0]?.failure;
+  const message = known.map(({ provider, failure }) => `${provider}: ${failure.message}`).join('; ');
+  const { type, nextRetryDelay } = soonest.failure;
+  return ApplicationFailure.create({ type: type ?? null, message, ...(nextRetryDelay && { nextRetryDelay }) });
+}
+
+function msOf(delay: ApplicationFailure['nextRetryDelay']): number {
+  return typeof delay === 'number' ? delay : 0;
+}
+
+/** No candidate took the charge, and certainly nothing happened at any of them. */
+export class RoundFailed extends Error {
+  override readonly name = 'RoundFailed';
+  readonly failures: readonly { readonly provider: string; readonly error: unknown }[];
+
+  constructor(failures: readonly { readonly provider: string; readonly error: unknown }[]) {
+    super('no provider took the charge in this round');
+    this.failures = failures;
+  }
+}
+
+/** This try sent nothing: the attempt pauses after unknown outcomes or as its provider asked, or has expired. */
+export class NotNow extends Error {
+  override readonly name = 'NotNow';
+  readonly waitMs: number;
+
+  constructor(waitMs: number) {
+    super('not to be sent now: pausing after unknown outcomes or as the provider asked, or expired');
+    this.waitMs = waitMs;
+  }
+}
+
+/** The provider did not confirm what it must make before the charge: ask it again, with the same key, before any other. */
+export class Unprepared extends Error {
+  override readonly name = 'Unprepared';
+
+  constructor(cause: ProviderFault) {
+    super(`not prepared yet: ${cause.message}`, { cause });
+  }
+}
+
+/** This send certainly did not arrive, but an earlier one of the same key may have: nobody else may be tried. */
+export class DoubtRemains extends Error {
+  override readonly name = 'DoubtRemains';
+  readonly fault: ProviderFault;
+
+  constructor(fault: ProviderFault) {
+    super(fault.message, { cause: fault });
+    this.fault = fault;
+  }
 }
 
 /** The provider refused a repeat as wrong, which says nothing about an earlier send of the same key. */
-export function rejectedInDoubt(fault: ProviderFault): ApplicationFailure {
-  const message = `${fault.message}; an earlier send may have arrived`;
-  return ApplicationFailure.create({ type: 'rejected_in_doubt', message, nonRetryable: true });
+export class RejectedInDoubt extends Error {
+  override readonly name = 'RejectedInDoubt';
+
+  constructor(fault: ProviderFault) {
+    super(`${fault.message}; an earlier send may have arrived`, { cause: fault });
+  }
+}
+
+/** Whether an error says that certainly no money moved and nothing is under way, so that another provider may be tried. */
+export function isCertainlyNothing(error: unknown): boolean {
+  if (error instanceof NotNow) return true;
+  return error instanceof ProviderFault && ['unavailable', 'rate_limited', 'misconfigured'].includes(error.kind);
 }
 
 function codeOf(error: unknown): string | null {

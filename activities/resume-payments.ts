@@ -1,7 +1,8 @@
 import { getClient, heartbeat } from '@temporalio/activity';
-import { isGrpcServiceError, ServiceError, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import { ServiceError, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { Database } from '../prisma/database.ts';
 import { listOpenPayments, type OpenPayment } from '../prisma/payments.ts';
+import { grpcCodeOf } from '../runtime/grpc.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { type PaymentWorkflowInput, paymentStartOptions, paymentWorkflowType } from '../workflows/contract.ts';
 import { formatMoney } from '../workflows/domain/money.ts';
@@ -11,15 +12,15 @@ const pageSize = 200;
 const startsAtOnce = 8;
 
 /**
- * Starts a workflow for every payment that is not final, was not touched for a while and has none. Starting is the
+ * Starts a workflow for every payment that is not final, is older than a moment and has none. Starting is the
  * question: a payment whose workflow is open refuses a second one. A payment that cannot be started is logged and stops
  * nobody behind it; a database or a Temporal that is away ends the pass.
  */
 export async function resumePayments(
   { db, logger }: ActivityDeps,
-  input: { readonly untouchedForSeconds: number },
+  input: { readonly ageMinSeconds: number },
 ): Promise<{ checked: number; resumed: number }> {
-  const payments = openPayments(db, new Date(Date.now() - input.untouchedForSeconds * 1000));
+  const payments = openPayments(db, new Date(Date.now() - input.ageMinSeconds * 1000));
   const tally = { checked: 0, resumed: 0 };
   const work = async () => {
     for await (const payment of payments) {
@@ -33,10 +34,10 @@ export async function resumePayments(
   return tally;
 }
 
-async function* openPayments(db: Database, untouchedSince: Date): AsyncGenerator<OpenPayment> {
+async function* openPayments(db: Database, madeBefore: Date): AsyncGenerator<OpenPayment> {
   let afterId = '';
   for (;;) {
-    const page = await listOpenPayments(db, { untouchedSince, afterId, limit: pageSize });
+    const page = await listOpenPayments(db, { madeBefore, afterId, limit: pageSize });
     yield* page;
     const last = page.at(-1);
     if (last === undefined || page.length < pageSize) return;
@@ -45,13 +46,14 @@ async function* openPayments(db: Database, untouchedSince: Date): AsyncGenerator
 }
 
 async function tryToResume(logger: Logger, payment: OpenPayment): Promise<boolean> {
+  const about = { payment_id: payment.id, request_id: payment.correlationId };
   try {
     const isResumed = await resume(payment);
-    if (isResumed) logger.info({ payment_id: payment.id }, 'resumed a payment that had no workflow');
+    if (isResumed) logger.info(about, 'resumed a payment that had no workflow');
     return isResumed;
   } catch (err) {
     if (!isFaultOfOne(err)) throw err;
-    logger.error({ payment_id: payment.id, err }, 'a payment without a workflow cannot be resumed: see its row');
+    logger.error({ ...about, err }, 'a payment without a workflow cannot be resumed: see its row');
     return false;
   }
 }
@@ -61,9 +63,7 @@ const invalidArgument = 3;
 
 /** Whether an error is about this payment alone: our own while preparing it, or Temporal's refusal of what we sent. */
 function isFaultOfOne(error: unknown): boolean {
-  if (!(error instanceof ServiceError)) return true;
-  const code: number | null = isGrpcServiceError(error.cause) ? error.cause.code : null;
-  return code === invalidArgument;
+  return !(error instanceof ServiceError) || grpcCodeOf(error) === invalidArgument;
 }
 
 async function resume(payment: OpenPayment): Promise<boolean> {

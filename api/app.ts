@@ -5,10 +5,11 @@ import { Problem } from './errors.ts';
 import { answerProblems } from './middleware/answer-problems.ts';
 import { type Authenticate, createAuthenticate } from './middleware/authenticate.ts';
 import { identifyRequest, originOf, receivedAtOf, requestIdOf } from './middleware/identify-request.ts';
+import { measureRequests, nameOperation } from './middleware/measure-requests.ts';
 import { readJson } from './middleware/read-body.ts';
 import { validate } from './middleware/validate.ts';
 import { openApiDocument } from './openapi.ts';
-import type { Caller, Route } from './route.ts';
+import type { Caller, Route, RouteAnswer } from './route.ts';
 import { routes as allRoutes } from './routes/index.ts';
 
 /**
@@ -21,12 +22,20 @@ export function createApp(deps: ApiDeps, routes: readonly Route[] = allRoutes): 
   app.disable('etag');
   app.set('query parser', 'simple');
   app.set('case sensitive routing', true);
+  app.use(measureRequests(deps));
   app.use(identifyRequest);
   app.use(hardenHeaders);
   const authenticate = createAuthenticate(deps);
   for (const route of routes) {
     const reading = route.body === undefined ? [] : readJson;
-    app[route.method](expressPath(route), authenticated(authenticate, route), ...reading, served(deps, route));
+    const path = expressPath(route);
+    app[route.method](
+      path,
+      nameOperation(route.operationId),
+      authenticated(authenticate, route),
+      ...reading,
+      served(deps, route),
+    );
   }
   const document = openApiDocument(routes);
   app.get('/openapi.json', (_request, response) => void response.json(document));
@@ -58,13 +67,14 @@ function served(deps: ApiDeps, route: Route): RequestHandler {
     const { outage } = response.locals;
     if (outage !== null) throw route.refusal?.({ ...valid, ...context }, caller, outage) ?? outage;
     const answer = await route.serve(deps, { ...valid, ...context }, caller);
-    const { data } = answer;
-    response
-      .status(answer.status)
-      .set(answer.headers ?? {})
-      .json(route.hasEnvelope ? { data, request_id: requestId, timestamp: new Date().toISOString() } : data);
-    deps.logger.info({ operation: route.operationId, status: answer.status, request_id: requestId }, 'served');
+    response.status(answer.status).set(answer.headers ?? {});
+    if (route.envelope === 'text') response.send(answer.data);
+    else response.json(route.envelope === 'none' ? answer.data : inEnvelope(answer, requestId));
   };
+}
+
+function inEnvelope({ data, page }: RouteAnswer, requestId: string) {
+  return { data, ...page, request_id: requestId, timestamp: new Date().toISOString() };
 }
 
 /** OpenAPI's `{id}` as Express has it. */
@@ -79,7 +89,8 @@ function refuseMethod(routes: readonly Route[], path: string): RequestHandler {
 }
 
 /** Answers are data for programs: nothing may be stored by caches, guessed, framed or run. */
-const hardenHeaders: RequestHandler = (_request, response, next) => {
+const hardenHeaders: RequestHandler = (request, response, next) => {
+  delete request.headers['if-none-match']; // nobody has stored an answer to compare with: Express would say 304 to `*`
   response.set({
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',

@@ -1,11 +1,15 @@
 import type { Database } from '../prisma/database.ts';
 import type { Logger } from '../runtime/logger.ts';
+import type { ApiMetrics } from '../runtime/metrics.ts';
 import type { PaymentClient } from './payment-client.ts';
+import type { WebhookDeps } from './webhook-deps.ts';
 
 /** What the API needs of the process that runs it. */
 export interface ApiDeps {
   readonly db: Database;
   readonly payments: PaymentClient;
   readonly logger: Logger;
+  readonly metrics: ApiMetrics;
   readonly apiKeyPepper: string;
+  readonly webhooks: WebhookDeps;
 }

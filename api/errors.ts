@@ -40,6 +40,11 @@ export const problemCatalogue = {
     title: 'The external_id belongs to another payment',
     meaning: 'Nothing was stored. The payment that has it was made with another idempotency key.',
   },
+  too_many_webhook_endpoints: {
+    status: 409,
+    title: 'There are too many active webhook endpoints',
+    meaning: 'Nothing was stored. At most 20 may be active per mode.',
+  },
   body_too_large: {
     status: 413,
     title: 'The body is too large',
@@ -86,10 +91,11 @@ export const problemCatalogue = {
 
 export type ProblemCode = keyof typeof problemCatalogue;
 
-/** One thing that is wrong with a request: where (a JSON pointer into the body, or a header's name) and what. */
+/** One thing that is wrong with a request: where (a JSON pointer into the body, a header's or a parameter's name) and what. */
 export interface FieldError {
   readonly pointer?: string;
   readonly header?: string;
+  readonly parameter?: string;
   readonly detail: string;
 }
 

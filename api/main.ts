@@ -1,17 +1,16 @@
-import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { openDatabase, serviceLimits } from '../prisma/database.ts';
+import { createAddressGuard } from '../runtime/address-guard.ts';
 import { createLogger } from '../runtime/logger.ts';
+import { createApiMetrics } from '../runtime/metrics.ts';
 import { dieOnUncaught, runProcess } from '../runtime/process.ts';
+import { createSecretBox } from '../runtime/secret-box.ts';
 import { apiSettings, readSettings } from '../runtime/settings.ts';
 import { openTemporalClient } from '../runtime/temporal.ts';
 import { createApp } from './app.ts';
-import { answerUnreadable } from './middleware/answer-unreadable.ts';
 import { createPaymentClient } from './payment-client.ts';
+import { createApiServer } from './server.ts';
 import { stopsGracefully } from './stopping.ts';
-
-/** Whoever sends slower than this holds a connection for nothing. */
-const patience = { headersTimeout: 10_000, requestTimeout: 15_000, connectionsCheckingInterval: 2_000 };
 
 runProcess(async () => {
   const settings = readSettings(apiSettings);
@@ -22,11 +21,19 @@ runProcess(async () => {
     (err) => logger.warn({ err }, 'lost an idle database connection'),
   );
   const payments = createPaymentClient(openTemporalClient(settings.PAYLOAD_CODEC_KEYS));
-  const app = createApp({ db, payments, logger, apiKeyPepper: settings.API_KEY_PEPPER });
-  const server = createServer(patience, app);
-  server.on('clientError', answerUnreadable);
+  const app = createApp({
+    db,
+    payments,
+    logger,
+    metrics: createApiMetrics(db.pool),
+    apiKeyPepper: settings.API_KEY_PEPPER,
+    webhooks: {
+      secretBox: createSecretBox(settings.STORED_SECRETS_KEYS),
+      addressGuard: createAddressGuard({ allowsPrivate: settings.WEBHOOK_ALLOW_PRIVATE_ADDRESSES }),
+    },
+  });
+  const server = createApiServer(app);
   const stopServer = stopsGracefully(server);
-  server.keepAliveTimeout = 65_000; // above the usual minute of load balancers
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(settings.API_PORT, settings.API_HOST, resolve);
   });

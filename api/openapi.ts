@@ -1,7 +1,7 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31, type RouteConfig } from '@asteasolutions/zod-to-openapi';
 import { z } from 'zod';
 import { type ProblemCode, problemCatalogue } from './errors.ts';
-import { permissions, type Route } from './route.ts';
+import { type Envelope, permissions, type Route } from './route.ts';
 
 const problemSchema = z
   .object({
@@ -12,7 +12,14 @@ const problemSchema = z
     code: z.enum(Object.keys(problemCatalogue) as [ProblemCode, ...ProblemCode[]]),
     request_id: z.string(),
     errors: z
-      .array(z.object({ pointer: z.string().optional(), header: z.string().optional(), detail: z.string() }))
+      .array(
+        z.object({
+          pointer: z.string().optional(),
+          header: z.string().optional(),
+          parameter: z.string().optional(),
+          detail: z.string(),
+        }),
+      )
       .optional(),
     payment_id: z.string().optional(),
   })
@@ -52,6 +59,7 @@ function pathOf(route: Route, security: string): RouteConfig {
     request: {
       headers: route.headers,
       params: route.params,
+      ...(route.query === undefined ? {} : { query: route.query }),
       ...(route.body === undefined ? {} : { body: { required: true, content: json(route.body) } }),
     },
     responses: { ...successes(route), ...failures(route) },
@@ -60,10 +68,23 @@ function pathOf(route: Route, security: string): RouteConfig {
 
 function successes(route: Route): RouteConfig['responses'] {
   const entries = Object.entries(route.responses).map(([status, { description, schema }]) => {
-    const whole = z.object({ data: schema, request_id: z.string(), timestamp: z.iso.datetime() });
-    return [status, { description, content: json(route.hasEnvelope ? whole : schema) }] as const;
+    const content = route.envelope === 'text' ? { 'text/plain': { schema } } : json(bodyOf(route.envelope, schema));
+    return [status, { description, content }] as const;
   });
   return Object.fromEntries(entries);
+}
+
+function bodyOf(envelope: Envelope, schema: z.ZodType): z.ZodType {
+  const common = { request_id: z.string(), timestamp: z.iso.datetime() };
+  switch (envelope) {
+    case 'none':
+    case 'text':
+      return schema;
+    case 'object':
+      return z.object({ data: schema, ...common });
+    case 'list':
+      return z.object({ data: z.array(schema), has_more: z.boolean(), next_cursor: z.string().nullable(), ...common });
+  }
 }
 
 /** What any route may answer. */

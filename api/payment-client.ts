@@ -1,7 +1,6 @@
 import {
   ApplicationFailure,
   type Client,
-  isGrpcServiceError,
   NamespaceNotFoundError,
   WithStartWorkflowOperation,
   WorkflowExecutionAlreadyStartedError,
@@ -9,12 +8,14 @@ import {
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
+import { grpcCodeOf } from '../runtime/grpc.ts';
 import {
   type AwaitedPayment,
   awaitAccepted,
   awaitOutcome,
   type PaymentWorkflowInput,
   paymentStartOptions,
+  paymentTaskQueue,
   paymentWorkflowType,
 } from '../workflows/contract.ts';
 import { formatMoney } from '../workflows/domain/money.ts';
@@ -33,15 +34,15 @@ export interface PaymentSubmission extends PaymentWorkflowInput {
  * - `no_answer`: it was sent, and no answer came before the deadline, or the run ended first. That says nothing about the
  *   payment.
  */
-export type Submitted = AwaitedPayment | NotTaken | NoAnswer;
+type Submitted = AwaitedPayment | NotTaken | NoAnswer;
 
 /** Temporal was found unreachable before anything was sent, or it refused what was sent; `cause` is its error. */
-export interface NotTaken {
+interface NotTaken {
   readonly kind: 'not_taken';
   readonly cause: unknown;
 }
 
-export interface NoAnswer {
+interface NoAnswer {
   readonly kind: 'no_answer';
   readonly cause: unknown;
 }
@@ -54,12 +55,20 @@ export interface PaymentClient {
   resume(payment: PaymentSubmission, deadline: number): Promise<NotTaken | null>;
   /** Whether Temporal answers within `timeoutMs`. */
   isReachable(timeoutMs: number): Promise<boolean>;
+  /** How many workers ask for payments to work on. Rejects when Temporal does not answer within `timeoutMs`. */
+  countWorkers(timeoutMs: number): Promise<number>;
   close(): Promise<void>;
 }
 
 /** After this long without a word from Temporal, ask whether it is there before sending a payment. */
 const silenceMs = 1_000;
 const probeTimeoutMs = 1_000;
+
+/** Temporal's `TaskQueueType`. */
+const workflowTasks = 1;
+
+/** A worker's poll waits for work for a minute at most; Temporal lists whoever polled within five. */
+const pollSeconds = 75;
 
 /** Wraps a Temporal client. */
 export function createPaymentClient(client: Client): PaymentClient {
@@ -79,6 +88,19 @@ export function createPaymentClient(client: Client): PaymentClient {
 
   return {
     isReachable: async (timeoutMs) => (await probe(timeoutMs)) === null,
+
+    async countWorkers(timeoutMs) {
+      const { pollers } = await connection.withDeadline(Date.now() + timeoutMs, () =>
+        connection.workflowService.describeTaskQueue({
+          namespace: client.options.namespace,
+          taskQueue: { name: paymentTaskQueue },
+          taskQueueType: workflowTasks,
+        }),
+      );
+      const since = Date.now() / 1000 - pollSeconds;
+      const lately = pollers.filter(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) > since);
+      return new Set(lately.map(({ identity }) => identity)).size;
+    },
 
     async submit(payment, until, deadline) {
       const isSilent = Date.now() - heardAt > silenceMs;
@@ -163,10 +185,4 @@ function isRunGone(error: unknown): boolean {
   if (error instanceof WorkflowNotFoundError) return true;
   if (!(error instanceof WorkflowUpdateFailedError)) return false;
   return error.cause instanceof ApplicationFailure && error.cause.type === 'AcceptedUpdateCompletedWorkflow';
-}
-
-/** The SDK passes some gRPC errors on as they are and wraps others. */
-function grpcCodeOf(error: unknown): number | null {
-  if (isGrpcServiceError(error)) return error.code;
-  return error instanceof Error && isGrpcServiceError(error.cause) ? error.cause.code : null;
 }

@@ -1,13 +1,22 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { testProcess } from '../test/support/test-process.ts';
+import { aPayment } from '../test/support/api-client.ts';
+import { type TestProcess, testProcess } from '../test/support/test-process.ts';
 import { freePorts, type World } from '../test/support/world.ts';
 import { httpReady, outputReady } from '../workers/dev/readiness.ts';
 import type { LoadTarget } from './load.ts';
 
+/** The floor's processes. */
+export interface Floor {
+  readonly api: TestProcess;
+  readonly worker: TestProcess;
+  readonly target: LoadTarget;
+  close(): Promise<void>;
+}
+
 /** Starts the floor's API and worker on the world's Temporal server. */
-export async function startFloor(world: World): Promise<{ target: LoadTarget; close(): Promise<void> }> {
+export async function startFloor(world: World): Promise<Floor> {
   const folder = mkdtempSync(join(tmpdir(), 'payments-floor-'));
   const [port] = await freePorts(1);
   const url = `http://127.0.0.1:${port}`;
@@ -25,8 +34,11 @@ export async function startFloor(world: World): Promise<{ target: LoadTarget; cl
   const worker = program('floor-worker', outputReady('"worker ready"'));
   const api = program('floor-api', httpReady(`${url}/health/ready`));
   await Promise.all([worker.start(), api.start()]);
+  const body = JSON.stringify(aPayment());
   return {
-    target: { url, apiKey: 'none' },
+    api,
+    worker,
+    target: { url, apiKey: 'none', request: () => ({ path: '/api/v1/payments', body }), expected: '"amount":"25.99"' },
     async close() {
       await Promise.all([worker.kill(), api.kill()]);
       rmSync(folder, { recursive: true });

@@ -1,54 +1,69 @@
 import { randomUUID } from 'node:crypto';
 import { Pool } from 'undici';
+import type { Dose } from './options.ts';
 
-/** How a run of requests went. Times in milliseconds; `rate` in requests per second. */
+/** How the requests of a round went. Times in milliseconds. */
 export interface LoadResult {
   readonly requests: number;
   readonly seconds: number;
-  readonly rate: number;
   readonly p50Ms: number;
   readonly p95Ms: number;
+  readonly p99Ms: number;
 }
 
-/** A target that takes payments over HTTP. */
+/** A `POST` when it has a body, else a `GET`. */
+interface LoadRequest {
+  readonly path: string;
+  readonly body?: string;
+}
+
+/** What is asked of whom. */
 export interface LoadTarget {
   readonly url: string;
   readonly apiKey: string;
+  /** The request of this number, counted from 0. */
+  request(index: number): LoadRequest;
+  /** What a good answer has in its text. */
+  readonly expected: string;
 }
 
 /**
- * So many clients, each sending its next payment when the last one was answered. Every answer must be a 201; anything
- * else ends the benchmark, because figures of failures mean nothing.
+ * So many clients, each sending its next request when the last one was answered. Every answer must be the expected one;
+ * anything else ends the benchmark, because figures of failures mean nothing.
  */
-export async function load(target: LoadTarget, clients: number, requests: number): Promise<LoadResult> {
+export async function load(target: LoadTarget, { clients, requests }: Dose): Promise<LoadResult> {
   const pool = new Pool(target.url, { connections: clients });
   const timesMs: number[] = [];
-  let left = requests;
+  let next = 0;
   const started = performance.now();
   const client = async () => {
-    while (left-- > 0) timesMs.push(await one(pool, target));
+    while (next < requests) timesMs.push(await one(pool, target, next++));
   };
   await Promise.all(Array.from({ length: clients }, client));
   const seconds = (performance.now() - started) / 1000;
   await pool.close();
   timesMs.sort((a, b) => a - b);
   const at = (share: number) => timesMs[Math.min(timesMs.length - 1, Math.floor(timesMs.length * share))] ?? Number.NaN;
-  return { requests: timesMs.length, seconds, rate: timesMs.length / seconds, p50Ms: at(0.5), p95Ms: at(0.95) };
+  return { requests: timesMs.length, seconds, p50Ms: at(0.5), p95Ms: at(0.95), p99Ms: at(0.99) };
 }
 
-async function one(pool: Pool, target: LoadTarget): Promise<number> {
+async function one(pool: Pool, target: LoadTarget, index: number): Promise<number> {
+  const { path, body } = target.request(index);
+  const authorization = `Bearer ${target.apiKey}`;
   const started = performance.now();
-  const { statusCode, body } = await pool.request({
-    method: 'POST',
-    path: '/api/v1/payments',
-    headers: {
-      authorization: `Bearer ${target.apiKey}`,
-      'content-type': 'application/json',
-      'idempotency-key': randomUUID(),
-    },
-    body: '{"amount":"25.99","currency":"USD","payment_method":"credit_card","card_token":"tok_visa_4242"}',
-  });
-  const text = await body.text();
-  if (statusCode !== 201) throw new Error(`expected 201, got ${statusCode}: ${text}`);
-  return performance.now() - started;
+  const answer = await pool.request(
+    body === undefined
+      ? { method: 'GET', path, headers: { authorization } }
+      : {
+          method: 'POST',
+          path,
+          headers: { authorization, 'content-type': 'application/json', 'idempotency-key': randomUUID() },
+          body,
+        },
+  );
+  const text = await answer.body.text();
+  const tookMs = performance.now() - started;
+  const isGood = answer.statusCode === (body === undefined ? 200 : 201) && text.includes(target.expected);
+  if (!isGood) throw new Error(`${path} was answered ${answer.statusCode}, without ${target.expected}: ${text}`);
+  return tookMs;
 }

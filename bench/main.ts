@@ -1,76 +1,75 @@
-import { writeFile } from 'node:fs/promises';
-import { availableParallelism, cpus, totalmem } from 'node:os';
-import { startWorld } from '../test/support/world.ts';
-import { startFloor } from './floor.ts';
-import { type LoadResult, type LoadTarget, load } from './load.ts';
+import { readFile, writeFile } from 'node:fs/promises';
+import { aimsOf, disturbances, type Results, ratiosOf } from './findings.ts';
+import { describeMachine, readVersions } from './machine.ts';
+import { type Options, paymentKinds, readKinds, readOptions } from './options.ts';
+import { measurePayments, measureStored } from './parts.ts';
+import { report, withReport } from './report.ts';
+import type { Row, Say } from './rounds.ts';
+import { onStage, type Stage } from './stage.ts';
 
-/** Rounds of each kind, taken in turn, so that both see the same moods of the machine. */
-const rounds = 3;
-const plan = [
-  { clients: 1, requests: 150 },
-  { clients: 24, requests: 1_200 },
-] as const;
+const resultsUrl = new URL('results.json', import.meta.url);
+const pageUrl = new URL('../docs/benchmark.md', import.meta.url);
 
-/** `npm run bench`: payments over HTTP beside the engine's own floor, as ratios inside one run. */
-const world = await startWorld({ durable: true, env: { LOG_LEVEL: 'warn' } });
-const floor = await startFloor(world);
-try {
-  const targets = { floor: floor.target, payment: { url: world.apiUrl, apiKey: world.merchant.testKey } };
-  say('warming up');
-  for (const target of Object.values(targets)) await load(target, 24, 300);
-  const rows = [];
-  for (const { clients, requests } of plan) rows.push(await measure(targets, clients, requests));
-  print(rows);
-  const machine = { cpu: cpus()[0]?.model, cores: availableParallelism(), memoryGib: Math.round(totalmem() / 2 ** 30) };
-  const results = { measuredAt: new Date().toISOString(), node: process.version, machine, rounds, rows };
-  await writeFile(new URL('results.json', import.meta.url), `${JSON.stringify(results, null, 2)}\n`);
-  say('written to bench/results.json');
-} finally {
-  await floor.close();
-  await world.close();
-}
-
-async function measure(targets: { floor: LoadTarget; payment: LoadTarget }, clients: number, requests: number) {
-  const taken: { floor: LoadResult[]; payment: LoadResult[] } = { floor: [], payment: [] };
-  for (let round = 1; round <= rounds; round++) {
-    for (const kind of ['floor', 'payment'] as const) {
-      const result = await load(targets[kind], clients, requests);
-      say(
-        `${kind}, ${clients} client(s), round ${round}: ${result.rate.toFixed(1)}/s, p50 ${result.p50Ms.toFixed(1)} ms`,
-      );
-      taken[kind].push(result);
-    }
+/**
+ * `npm run bench`: payments over HTTP beside the engine's own floor, reads, and what growth does to both; as ratios inside
+ * one run. Progress goes to standard error, the report to standard output. `--quick` is a smoke of a minute, `--only
+ * <kind>` measures one kind (several: parted by commas), `--write-docs` puts the report into docs/benchmark.md.
+ */
+async function bench(options: Options): Promise<void> {
+  const machine = describeMachine();
+  warnOf(disturbances({ machine, rows: [] }));
+  const started = performance.now();
+  const rows: Row[] = [];
+  let versions = { postgres: 'unknown', temporal: 'unknown' };
+  for (const parts of stagesOf(options)) {
+    await onStage(async (stage) => {
+      versions = await readVersions(stage.world);
+      for (const measure of parts) rows.push(...(await measure(stage, options, say)));
+    });
   }
-  const [floorMedian, paymentMedian] = [median(taken.floor), median(taken.payment)];
-  return {
-    clients,
-    floor: floorMedian,
-    payment: paymentMedian,
-    rateRatio: paymentMedian.rate / floorMedian.rate,
-    p50Ratio: paymentMedian.p50Ms / floorMedian.p50Ms,
-    all: taken,
-  };
+  const minutes = (performance.now() - started) / 60_000;
+  const results: Results = { machine: { ...machine, ...versions }, isQuick: options.isQuick, minutes, rows };
+  const text = report(results);
+  process.stdout.write(`${text}\n`);
+  warnOf(disturbances(results));
+  if (options.isQuick) return;
+  const compared = rows.map((row) => ({ ...row, ...ratiosOf(row, rows) }));
+  const all = { ...results, rows: compared, disturbances: disturbances(results), aims: aimsOf(rows) };
+  await writeFile(resultsUrl, `${JSON.stringify(all, null, 2)}\n`);
+  say('written to bench/results.json');
+  if (!options.writesDocs) return;
+  await writeFile(pageUrl, withReport(await readFile(pageUrl, 'utf8'), text));
+  say('written to docs/benchmark.md');
 }
 
-/** The round in the middle by rate. */
-function median(results: readonly LoadResult[]): LoadResult {
-  const middle = results.toSorted((a, b) => a.rate - b.rate)[Math.floor(results.length / 2)];
-  if (middle === undefined) throw new Error('no rounds were measured');
-  return middle;
+type Part = (stage: Stage, options: Options, say: Say) => Promise<Row[]>;
+
+/** Each part has a stage of its own, as what one leaves behind would weigh on the other; a smoke saves the time. */
+function stagesOf({ wants, isQuick }: Options): Part[][] {
+  const parts = [
+    ...(paymentKinds.some(wants) ? [measurePayments] : []),
+    ...([...readKinds, 'growth' as const].some(wants) ? [measureStored] : []),
+  ];
+  return isQuick ? [parts] : parts.map((part) => [part]);
 }
 
-function print(rows: readonly Awaited<ReturnType<typeof measure>>[]): void {
-  const line = (cells: readonly string[]) => say(`| ${cells.map((cell) => cell.padStart(12)).join(' | ')} |`);
-  line(['clients', 'what', 'rate /s', 'p50 ms', 'p95 ms', 'rate ratio', 'p50 ratio']);
-  for (const row of rows) {
-    for (const kind of ['floor', 'payment'] as const) {
-      const { rate, p50Ms, p95Ms } = row[kind];
-      const ratios = kind === 'floor' ? ['1', '1'] : [row.rateRatio.toFixed(2), row.p50Ratio.toFixed(2)];
-      line([String(row.clients), kind, rate.toFixed(1), p50Ms.toFixed(1), p95Ms.toFixed(1), ...ratios]);
-    }
+function warnOf(reasons: readonly string[]): void {
+  for (const reason of reasons) say(`THE MACHINE IS NOT QUIET: ${reason}`);
+}
+
+function optionsOrExit(): Options {
+  try {
+    return readOptions(process.argv.slice(2));
+  } catch (error) {
+    say(error instanceof Error ? error.message : String(error));
+    process.exit(2);
   }
 }
 
 function say(line: string): void {
-  process.stdout.write(`${line}\n`);
+  process.stderr.write(`${line}\n`);
 }
+
+// An orderly exit ends all that was started.
+process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143));
+await bench(optionsOrExit());

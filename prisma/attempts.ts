@@ -1,4 +1,4 @@
-import type { Operation } from '../workflows/domain/ids.ts';
+import type { FaultKind } from '../workflows/domain/outcome.ts';
 import { type Database, run } from './database.ts';
 
 /**
@@ -9,19 +9,15 @@ import { type Database, run } from './database.ts';
  * | `sent` | somebody may be sending it, or has sent it and not said how it ended |
  * | `unknown` | its outcome is unknown, and the provider's rules allow the same key to be sent again |
  * | `not_sent` | certainly nothing happened: free to be sent, or to be given up |
+ * | `prepared` | of a preparation: the provider has made what the charge needs |
  * | `approved`, `declined`, `rejected`, `mismatched` | the provider's word |
  * | `unanswered` | the provider never said; a person decides |
  *
  * While an attempt is `sent` or `unknown` the payment's `open_attempt_id` names it, and nothing else may move money.
  */
-export interface AttemptToSend {
-  readonly attemptId: string;
-  readonly paymentId: string;
-  readonly operation: Operation;
+export interface AttemptToSend extends SeenAttempt {
   readonly number: number;
   readonly provider: string;
-  /** Random per execution of the activity: whoever finds another sender's `sent` treats it as unknown. */
-  readonly sender: string;
   readonly sendWithinMs: number;
   /** An operator asked for it: the pause after sends that ended in doubt is left out. */
   readonly isUrgent: boolean;
@@ -32,13 +28,15 @@ export interface Chargeable {
   readonly paymentId: string;
   readonly amountMinor: bigint;
   readonly currency: string;
+  readonly paymentMethod: string;
   readonly cardToken: string;
   readonly correlationId: string;
 }
 
 /**
  * `mine`: committed as `sent` by this caller; doubtful when an earlier send may have arrived. `in_doubt`: sent by somebody
- * else. `not_now`: pausing after sends that ended in doubt, or expired. `moved_on`: no longer pending. Only `mine` may send.
+ * else. `not_now`: pausing after sends that ended in doubt or as the provider asked, or expired. `moved_on`: no longer pending,
+ * another attempt is open, or the provider has said its last word on this one. Only `mine` may send.
  */
 export type BegunAttempt =
   | { readonly kind: 'mine'; readonly charge: Chargeable; readonly isDoubtful: boolean }
@@ -57,54 +55,76 @@ const begin = {
     WITH not_now AS (
       SELECT greatest(
           CASE WHEN p.expires_at <= clock_timestamp() THEN 1 ELSE 0 END,
-          CASE WHEN a.state IN ('not_sent', 'unknown') AND a.doubts > 1 AND NOT $9
-            THEN least(600, 2 ^ least(a.doubts - 2, 10)) - extract(epoch FROM clock_timestamp() - a.sent_at) ELSE 0 END
+          CASE WHEN a.state IN ('not_sent', 'unknown') AND a.doubts > 1 AND NOT $8
+            THEN least(600, 2 ^ least(a.doubts - 2, 10)) - extract(epoch FROM clock_timestamp() - a.sent_at) ELSE 0 END,
+          CASE WHEN a.not_before IS NOT NULL AND NOT $8
+            THEN extract(epoch FROM a.not_before - clock_timestamp()) ELSE 0 END
         )::float8 AS wait_seconds
       FROM payments p LEFT JOIN attempts a ON a.id = $1
       WHERE p.id = $2 AND p.merchant_id = $3 AND p.status = 'pending'
     ), p AS (
-      UPDATE payments SET open_attempt_id = $1
+      SELECT * FROM payments
       WHERE id = $2 AND merchant_id = $3 AND status = 'pending' AND (open_attempt_id IS NULL OR open_attempt_id = $1)
         AND NOT EXISTS (SELECT FROM not_now WHERE wait_seconds > 0)
-      RETURNING *
+        AND NOT EXISTS (SELECT FROM attempts WHERE id = $1 AND state NOT IN ('sent', 'unknown', 'not_sent'))
+      FOR NO KEY UPDATE
     ), a AS (
       INSERT INTO attempts (id, merchant_id, is_test, payment_id, operation, number, provider, state, sender, sent_at, send_before)
-      SELECT $1, p.merchant_id, p.is_test, p.id, $4, $5, $6, 'sent', $7, clock_timestamp(),
-        clock_timestamp() + $8 * interval '1 millisecond' FROM p
+      SELECT $1, p.merchant_id, p.is_test, p.id, 'charge', $4, $5, 'sent', $6, clock_timestamp(),
+        clock_timestamp() + $7 * interval '1 millisecond' FROM p
       ON CONFLICT (id) DO UPDATE SET
         state = 'sent', sender = EXCLUDED.sender, sends = attempts.sends + 1, sent_at = EXCLUDED.sent_at,
-        send_before = EXCLUDED.send_before, updated_at = EXCLUDED.sent_at
+        send_before = EXCLUDED.send_before, not_before = NULL, updated_at = EXCLUDED.sent_at
         WHERE attempts.state IN ('not_sent', 'unknown')
       RETURNING id, is_doubtful
+    ), opened AS (
+      UPDATE payments SET open_attempt_id = a.id FROM a WHERE payments.id = $2
     )
-    SELECT p.id, p.amount::text AS amount_minor, p.currency, p.card_token, p.correlation_id, a.id IS NOT NULL AS mine,
-      a.is_doubtful, NULL::float8 AS wait_seconds
+    SELECT p.id, p.amount::text AS amount_minor, p.currency, p.payment_method, p.card_token, p.correlation_id,
+      a.id IS NOT NULL AS mine, a.is_doubtful, NULL::float8 AS wait_seconds
     FROM p LEFT JOIN a ON true
     UNION ALL
-    SELECT NULL, NULL, NULL, NULL, NULL, false, false, wait_seconds FROM not_now WHERE wait_seconds > 0`,
+    SELECT NULL, NULL, NULL, NULL, NULL, NULL, false, false, wait_seconds FROM not_now WHERE wait_seconds > 0`,
 };
 
-interface BegunRow {
-  id: string;
-  amount_minor: string;
-  currency: string;
-  card_token: string;
-  correlation_id: string;
+interface BegunRow extends ChargeableRow {
   mine: boolean;
   is_doubtful: boolean | null;
   wait_seconds: number | null;
 }
 
+/** The columns of a `Chargeable`. */
+export interface ChargeableRow {
+  id: string;
+  amount_minor: string;
+  currency: string;
+  payment_method: string;
+  card_token: string;
+  correlation_id: string;
+}
+
+/** What a provider needs to know, from a row. */
+export function chargeableOf(row: ChargeableRow): Chargeable {
+  return {
+    paymentId: row.id,
+    amountMinor: BigInt(row.amount_minor),
+    currency: row.currency,
+    paymentMethod: row.payment_method,
+    cardToken: row.card_token,
+    correlationId: row.correlation_id,
+  };
+}
+
 /**
  * Commits `sent` before the first byte leaves. It takes the payment's row first, so that it cannot pass a transition
- * that ends the payment: one of the two sees the other.
+ * that ends the payment: one of the two sees the other. Only an attempt that became this caller's is opened: one that a
+ * step ended while this waited for the row stays closed.
  */
 export async function beginAttempt(db: Database, merchantId: string, attempt: AttemptToSend): Promise<BegunAttempt> {
   const rows = await run<BegunRow>(db, begin, [
     attempt.attemptId,
     attempt.paymentId,
     merchantId,
-    attempt.operation,
     attempt.number,
     attempt.provider,
     attempt.sender,
@@ -115,14 +135,7 @@ export async function beginAttempt(db: Database, merchantId: string, attempt: At
   if (row === undefined) return { kind: 'moved_on' };
   if (row.wait_seconds !== null) return { kind: 'not_now', waitMs: Math.ceil(row.wait_seconds * 1000) };
   if (!row.mine) return { kind: 'in_doubt' };
-  const charge = {
-    paymentId: row.id,
-    amountMinor: BigInt(row.amount_minor),
-    currency: row.currency,
-    cardToken: row.card_token,
-    correlationId: row.correlation_id,
-  };
-  return { kind: 'mine', charge, isDoubtful: row.is_doubtful === true };
+  return { kind: 'mine', charge: chargeableOf(row), isDoubtful: row.is_doubtful === true };
 }
 
 const release = {
@@ -131,48 +144,69 @@ const release = {
     WITH p AS (
       SELECT id FROM payments WHERE id = $1 AND merchant_id = $2 FOR NO KEY UPDATE
     ), a AS (
-      UPDATE attempts SET state = CASE WHEN is_doubtful THEN 'unknown' ELSE 'not_sent' END, updated_at = clock_timestamp()
+      UPDATE attempts SET state = CASE WHEN is_doubtful THEN 'unknown' ELSE 'not_sent' END, fault = $5,
+        not_before = clock_timestamp() + $6 * interval '1 millisecond', updated_at = clock_timestamp()
       FROM p WHERE attempts.id = $3 AND attempts.payment_id = p.id AND sender = $4 AND state = 'sent'
       RETURNING attempts.id, is_doubtful
     ), freed AS (
       UPDATE payments SET open_attempt_id = NULL FROM a
       WHERE payments.id = $1 AND open_attempt_id = a.id AND NOT a.is_doubtful
     )
-    SELECT is_doubtful FROM a`,
+    SELECT id FROM a`,
 };
 
 /** Whose attempt is meant, as the caller last saw it. */
 export interface SeenAttempt {
   readonly attemptId: string;
   readonly paymentId: string;
+  /** Random per execution of the activity: whoever finds another sender's `sent` treats it as unknown. */
   readonly sender: string;
 }
 
+/** Why an attempt was not processed, and when the provider wants to see it again. */
+export interface Fault {
+  readonly kind: FaultKind;
+  /** Null: whenever we want. */
+  readonly retryAfterMs: number | null;
+}
+
 /**
- * Says that this sender's request certainly was not processed. Answers whether the attempt as a whole is certain
- * (`not_sent`) or an earlier send of the same key may still have arrived (`unknown`); `lost` when the row is no longer
- * this sender's, which is as uncertain.
+ * Says that this sender's request certainly was not processed: the attempt is free (`not_sent`), or as unknown as an
+ * earlier send of the same key left it. False when the row is no longer this sender's, which is as uncertain.
  */
 export async function releaseAttempt(
   db: Database,
   merchantId: string,
   seen: SeenAttempt,
-): Promise<'not_sent' | 'unknown' | 'lost'> {
-  const rows = await run<{ is_doubtful: boolean }>(db, release, [
-    seen.paymentId,
-    merchantId,
-    seen.attemptId,
-    seen.sender,
-  ]);
-  if (rows[0] === undefined) return 'lost';
-  return rows[0].is_doubtful ? 'unknown' : 'not_sent';
+  { kind, retryAfterMs }: Fault,
+): Promise<boolean> {
+  const values = [seen.paymentId, merchantId, seen.attemptId, seen.sender, kind, retryAfterMs];
+  return (await run(db, release, values)).length === 1;
+}
+
+const noteFault = {
+  name: 'note_fault',
+  text: `UPDATE attempts SET fault = $4, updated_at = clock_timestamp() WHERE id = $1 AND merchant_id = $2 AND sender = $3`,
+};
+
+/** Writes down how this sender's request went wrong; what it says of the money is another matter. */
+export async function noteFaultOfAttempt(
+  db: Database,
+  merchantId: string,
+  seen: SeenAttempt,
+  kind: FaultKind,
+): Promise<void> {
+  await run(db, noteFault, [seen.attemptId, merchantId, seen.sender, kind]);
 }
 
 const select = {
   name: 'select_attempt',
   text: `
-    SELECT a.sender, a.state, a.provider, a.outcome, p.amount::text AS amount_minor, p.currency, p.correlation_id,
-      clock_timestamp() > a.send_before + $3 * interval '1 millisecond' AS is_past_horizon
+    SELECT a.sender, a.state, p.amount::text AS amount_minor, p.currency, p.correlation_id,
+      clock_timestamp() > a.send_before + $3 * interval '1 millisecond' AS is_past_horizon,
+      extract(epoch FROM clock_timestamp() - a.created_at)::float8 * 1000 AS age_ms,
+      (SELECT b.outcome ->> 'preparationId' FROM attempts b
+        WHERE b.payment_id = a.payment_id AND b.operation = 'prepare' AND b.number = a.number) AS preparation_id
     FROM attempts a JOIN payments p ON p.id = a.payment_id
     WHERE a.id = $1 AND a.merchant_id = $2`,
 };
@@ -186,6 +220,10 @@ export interface AttemptInDoubt {
   readonly correlationId: string;
   /** By the database's clock, before the provider is asked: from here on "not found" proves that nothing happened. */
   readonly isPastHorizon: boolean;
+  /** Since its key was first sent. */
+  readonly ageMs: number;
+  /** What the provider made for it; null at a provider without preparations. */
+  readonly preparationId: string | null;
 }
 
 interface AttemptRow {
@@ -195,6 +233,8 @@ interface AttemptRow {
   currency: string;
   correlation_id: string;
   is_past_horizon: boolean;
+  age_ms: number;
+  preparation_id: string | null;
 }
 
 /** The attempt as it is now, or null when no request was ever about to be sent. */
@@ -214,6 +254,8 @@ export async function findAttempt(
     currency: row.currency,
     correlationId: row.correlation_id,
     isPastHorizon: row.is_past_horizon,
+    ageMs: row.age_ms,
+    preparationId: row.preparation_id,
   };
 }
 

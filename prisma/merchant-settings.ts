@@ -1,4 +1,45 @@
 import { z } from 'zod';
+import { parseMoney } from '../workflows/domain/money.ts';
+
+const providers = z
+  .array(z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, 'must be the name of a provider'))
+  .min(1)
+  .max(5);
+const words = z.array(z.string().min(1).max(40)).min(1).max(50);
+const amount = z.string().max(40);
+
+const routingConditionSchema = z
+  .strictObject({
+    methods: words.optional(),
+    /** As card tokens name them: visa, mastercard, amex … */
+    brands: words.optional(),
+    currencies: z
+      .array(z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code'))
+      .min(1)
+      .max(200)
+      .optional(),
+    /** Decimal strings, both included. */
+    amount_min: amount.optional(),
+    amount_max: amount.optional(),
+  })
+  .superRefine(({ currencies, amount_min, amount_max }, context) => {
+    for (const [field, value] of Object.entries({ amount_min, amount_max })) {
+      if (value === undefined) continue;
+      const [currency, another] = currencies ?? [];
+      const parsed = currency === undefined || another !== undefined ? null : parseMoney(value, currency);
+      const message =
+        parsed === null ? 'needs exactly one currency in the same condition' : parsed.ok ? null : parsed.problem;
+      if (message !== null) context.addIssue({ code: 'custom', path: [field], message });
+    }
+  });
+
+const routingSchema = z.strictObject({
+  rules: z
+    .array(z.strictObject({ when: routingConditionSchema, providers }))
+    .max(50)
+    .default([]),
+  default: providers,
+});
 
 /** What a merchant may set, stored as JSON in `merchants.settings`. A change that names anything else is refused. */
 export const merchantSettingsSchema = z.strictObject({
@@ -8,6 +49,10 @@ export const merchantSettingsSchema = z.strictObject({
   ask_for: z.int().min(10).max(2_592_000).default(86_400),
   /** Seconds that a request waits for its payment's outcome when it does not say so itself. */
   wait: z.int().min(0).max(60).default(10),
+  /** Which providers charge what, in order: the first rule whose condition fits, else the default. */
+  routing: routingSchema.default({ rules: [], default: ['easypay', 'paypal'] }),
+  /** Whether payers with an e-mail address are told of success, failure and delay. */
+  payer_emails: z.boolean().default(true),
 });
 
 export type MerchantSettings = z.infer<typeof merchantSettingsSchema>;

@@ -21,6 +21,25 @@ export async function applyMigrations(ownerDatabaseUrl: string): Promise<string[
   });
 }
 
+/**
+ * The SQL that makes in an empty database what `schema.prisma` says: what all migrations together are held against. The
+ * database at the address is only connected to, because the engine cannot do without.
+ */
+export async function schemaScript(databaseUrl: string): Promise<string> {
+  const content = await readFile(schemaUrl, 'utf8');
+  return withSchemaEngine(databaseUrl, async (engine) => {
+    const { stdout } = await engine.diff({
+      from: { tag: 'empty' },
+      to: { tag: 'schemaDatamodel', files: [{ path: 'schema.prisma', content }] },
+      script: true,
+      exitCode: null,
+      filters: everything,
+    });
+    if (stdout === null) throw new Error('The schema engine gave no script for prisma/schema.prisma.');
+    return stdout;
+  });
+}
+
 /** Lends out Prisma's schema engine (WebAssembly), connected to a database, and closes the connections afterwards. */
 async function withSchemaEngine<T>(databaseUrl: string, work: (engine: SchemaEngine) => Promise<T>): Promise<T> {
   const schema = await readFile(schemaUrl, 'utf8');

@@ -1,13 +1,35 @@
 import type { PaymentFailure } from '../workflows/domain/failure.ts';
 import { auditIdOf, eventIdOf } from '../workflows/domain/ids.ts';
 import { openStatuses, type PaymentStatus } from '../workflows/domain/payment-status.ts';
-import type { Acceptance, AcceptPayment, PaymentRequest, PaymentSnapshot } from '../workflows/ports.ts';
+import type { Route } from '../workflows/domain/routing.ts';
+import type {
+  Acceptance,
+  AcceptPayment,
+  AttemptSnapshot,
+  PaymentRequest,
+  PaymentSnapshot,
+} from '../workflows/ports.ts';
 import { type Database, run } from './database.ts';
 
-/** The columns of a `PaymentSnapshot`, from a row or a statement's result called `p`. */
-export const snapshotColumns = `
+const rowColumns = `
   p.id, p.merchant_id, p.is_test, p.external_id, p.request_hash, p.correlation_id, p.status, p.version,
-  p.amount::text AS amount_minor, p.currency, p.processor, p.open_attempt_id, p.failure, p.expires_at, p.ask_until`;
+  p.amount::text AS amount_minor, p.currency, p.processor, p.open_attempt_id, p.route, p.failure, p.expires_at,
+  p.ask_until, p.delayed_at`;
+
+/**
+ * The columns of a `PaymentSnapshot`, from a row or a statement's result called `p`. A statement that changes an attempt
+ * says what it changes: its own snapshot of the table is older.
+ */
+export function snapshotColumns(changed?: { attemptId: string; state: string; outcome: string }): string {
+  const now = (column: 'state' | 'outcome') =>
+    changed === undefined
+      ? `a.${column}`
+      : `CASE WHEN a.id = ${changed.attemptId} THEN ${changed[column]} ELSE a.${column} END`;
+  return `${rowColumns}, (
+    SELECT COALESCE(jsonb_agg(jsonb_build_object('id', a.id, 'number', a.number, 'provider', a.provider, 'state', ${now('state')},
+      'declineCode', (${now('outcome')}) ->> 'declineCode') ORDER BY a.number), '[]')
+    FROM attempts a WHERE a.payment_id = p.id AND a.operation = 'charge') AS attempts`;
+}
 
 export interface SnapshotRow {
   id: string;
@@ -22,9 +44,12 @@ export interface SnapshotRow {
   currency: string;
   processor: string | null;
   open_attempt_id: string | null;
+  route: Route;
+  attempts: AttemptSnapshot[];
   failure: PaymentFailure | null;
   expires_at: Date;
   ask_until: Date;
+  delayed_at: Date | null;
 }
 
 export function snapshotOf(row: SnapshotRow): PaymentSnapshot {
@@ -41,9 +66,12 @@ export function snapshotOf(row: SnapshotRow): PaymentSnapshot {
     currency: row.currency,
     processor: row.processor,
     openAttemptId: row.open_attempt_id,
+    route: row.route,
+    attempts: row.attempts,
     failure: row.failure,
     expiresAt: row.expires_at.toISOString(),
     askUntil: row.ask_until.toISOString(),
+    delayedAt: row.delayed_at?.toISOString() ?? null,
   };
 }
 
@@ -54,13 +82,15 @@ const insertPayment = {
       INSERT INTO payments (
         id, merchant_id, is_test, idempotency_key, request_hash, external_id, correlation_id, amount, currency, purpose,
         payment_method, card_token, customer_id, customer_email, customer_name, description, metadata, expires_at,
-        ask_until, created_at, updated_at)
-      VALUES ($1, $2, $3, $4, $5, $6, $7, $8::bigint, $9, $10, $11, $12, $13, $14, $15, $16, $17::jsonb, $18, $19, $20, $20)
+        ask_until, created_at, updated_at, route)
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8::bigint, $9, $10, $11, $12, $13, $14, $15, $16, $17::jsonb, $18, $19, $20, $20,
+        $25::jsonb)
       ON CONFLICT DO NOTHING
       RETURNING *
     ), event AS (
-      INSERT INTO events (id, merchant_id, is_test, type, object_id, sequence, data, created_at)
-      SELECT $21, p.merchant_id, p.is_test, 'payment.pending', p.id, p.version, payment_event_data(p), p.created_at FROM p
+      INSERT INTO events (id, merchant_id, is_test, type, object_id, sequence, data, correlation_id, created_at)
+      SELECT $21, p.merchant_id, p.is_test, 'payment.pending', p.id, p.version, payment_event_data(p), p.correlation_id,
+        p.created_at FROM p
     ), audit AS (
       INSERT INTO payment_audit_trail (
         id, event_id, merchant_id, is_test, payment_id, actor, origin, action, from_status, to_status, outcome, amount,
@@ -68,22 +98,26 @@ const insertPayment = {
       SELECT $22, $21, p.merchant_id, p.is_test, p.id, $23, $24, 'create_payment', NULL, p.status, 'Payment Pending',
         p.amount, p.currency, p.correlation_id, p.created_at FROM p
     )
-    SELECT ${snapshotColumns} FROM p`,
+    SELECT ${rowColumns}, '[]'::jsonb AS attempts FROM p`,
 };
 
 const selectSnapshot = {
   name: 'select_payment_snapshot',
-  text: `SELECT ${snapshotColumns} FROM payments p WHERE p.id = $1 AND p.merchant_id = $2`,
+  text: `SELECT ${snapshotColumns()} FROM payments p WHERE p.id = $1 AND p.merchant_id = $2`,
 };
 
 /**
- * Commits the payment with its event and audit entry in one statement, or finds the row that this id already has.
+ * Commits the payment, with its route, event and audit entry in one statement, or finds the row that this id already has.
  * Refused, with nothing stored: the external id belongs to another payment, the key was used with another body, or there
  * is neither a row nor a request.
  */
-export async function acceptPayment(db: Database, input: AcceptPayment): Promise<Acceptance> {
+export async function acceptPayment(
+  db: Database,
+  input: AcceptPayment,
+  route: (request: PaymentRequest) => Route,
+): Promise<Acceptance> {
   if (input.request !== undefined) {
-    const inserted = await insert(db, input, input.request);
+    const inserted = await insert(db, input, input.request, route(input.request));
     if (inserted !== null) return { kind: 'accepted', payment: inserted };
   }
   const existing = await findSnapshot(db, input.merchantId, input.paymentId);
@@ -96,7 +130,12 @@ export async function acceptPayment(db: Database, input: AcceptPayment): Promise
   return { kind: 'accepted', payment: existing };
 }
 
-async function insert(db: Database, input: AcceptPayment, request: PaymentRequest): Promise<PaymentSnapshot | null> {
+async function insert(
+  db: Database,
+  input: AcceptPayment,
+  request: PaymentRequest,
+  route: Route,
+): Promise<PaymentSnapshot | null> {
   const eventId = eventIdOf(input.paymentId, 1, 'payment.pending');
   const rows = await run<SnapshotRow>(db, insertPayment, [
     input.paymentId,
@@ -123,6 +162,7 @@ async function insert(db: Database, input: AcceptPayment, request: PaymentReques
     auditIdOf(eventId),
     request.actor,
     request.origin,
+    JSON.stringify(route),
   ]);
   return rows[0] === undefined ? null : snapshotOf(rows[0]);
 }
@@ -147,15 +187,17 @@ export interface MerchantScope {
   readonly isTest: boolean;
 }
 
+/** The columns of a `PaymentRow`, from a row or a statement's result called `p`. */
+export const paymentColumns = `
+  p.id, p.external_id, p.correlation_id, p.request_hash, p.status, p.amount::text, p.currency, p.purpose,
+  p.payment_method, p.customer_id, p.customer_email, p.customer_name, p.card_last_four, p.card_brand, p.description,
+  p.metadata, p.processor, p.processor_response_code, p.processor_response_message, p.processor_transaction_id,
+  p.authorized_amount::text, p.captured_amount::text, p.refunded_amount::text, p.refund_count, p.failure,
+  p.next_action, p.route, p.expires_at, p.created_at, p.updated_at, p.processed_at, p.settled_at, p.is_test`;
+
 const selectPayment = {
   name: 'select_payment',
-  text: `
-    SELECT p.id, p.external_id, p.correlation_id, p.request_hash, p.status, p.amount::text, p.currency, p.purpose,
-      p.payment_method, p.customer_id, p.customer_email, p.customer_name, p.card_last_four, p.card_brand, p.description,
-      p.metadata, p.processor, p.processor_response_code, p.processor_response_message, p.processor_transaction_id,
-      p.authorized_amount::text, p.captured_amount::text, p.refunded_amount::text, p.refund_count, p.failure,
-      p.next_action, p.expires_at, p.created_at, p.updated_at, p.processed_at, p.settled_at, p.is_test
-    FROM payments p WHERE p.id = $1 AND p.merchant_id = $2 AND p.is_test = $3`,
+  text: `SELECT ${paymentColumns} FROM payments p WHERE p.id = $1 AND p.merchant_id = $2 AND p.is_test = $3`,
 };
 
 /** A payment's row as the API shows it; amounts are minor units. */
@@ -185,8 +227,10 @@ export interface PaymentRow {
   readonly captured_amount: string;
   readonly refunded_amount: string;
   readonly refund_count: number;
-  readonly failure: PaymentFailure | null;
+  /** Failures of older rows have no `declineClass`. */
+  readonly failure: (Omit<PaymentFailure, 'declineClass'> & Partial<PaymentFailure>) | null;
   readonly next_action: Record<string, unknown> | null;
+  readonly route: Route | null;
   readonly expires_at: Date;
   readonly created_at: Date;
   readonly updated_at: Date;
@@ -207,18 +251,27 @@ export interface OpenPayment {
   readonly merchantId: string;
   readonly isTest: boolean;
   readonly externalId: string;
+  readonly correlationId: string;
   readonly amount: bigint;
   readonly currency: string;
 }
 
-/** Payments of every merchant that are not final and were not touched since `untouchedSince`, after a cursor, by id. */
+/** Payments of every merchant that are not final and were made before `madeBefore`, after a cursor, by id. */
 export async function listOpenPayments(
   db: Database,
-  page: { readonly untouchedSince: Date; readonly afterId: string; readonly limit: number },
+  page: { readonly madeBefore: Date; readonly afterId: string; readonly limit: number },
 ): Promise<OpenPayment[]> {
   return db.prisma.payment.findMany({
-    where: { status: { in: [...openStatuses] }, updatedAt: { lt: page.untouchedSince }, id: { gt: page.afterId } },
-    select: { id: true, merchantId: true, isTest: true, externalId: true, amount: true, currency: true },
+    where: { status: { in: [...openStatuses] }, createdAt: { lt: page.madeBefore }, id: { gt: page.afterId } },
+    select: {
+      id: true,
+      merchantId: true,
+      isTest: true,
+      externalId: true,
+      correlationId: true,
+      amount: true,
+      currency: true,
+    },
     orderBy: { id: 'asc' },
     take: page.limit,
   });

@@ -23,15 +23,15 @@ const record = {
         processor_response_message = COALESCE($12, processor_response_message),
         processor_transaction_id = COALESCE($13, processor_transaction_id),
         card_brand = COALESCE($14, card_brand), card_last_four = COALESCE($15, card_last_four),
-        failure = $16::jsonb
+        failure = $16::jsonb, delayed_at = COALESCE(delayed_at, $30)
       WHERE id = $1 AND merchant_id = $2 AND version = $3 AND open_attempt_id IS NOT DISTINCT FROM $4
       RETURNING *
     ), attempt AS (
       UPDATE attempts SET state = $18, outcome = COALESCE($19::jsonb, outcome), updated_at = $6
       FROM p WHERE attempts.id = $17 AND attempts.payment_id = p.id
     ), event AS (
-      INSERT INTO events (id, merchant_id, is_test, type, object_id, sequence, data, created_at)
-      SELECT $20, p.merchant_id, p.is_test, $21, p.id, p.version, payment_event_data(p), $6 FROM p
+      INSERT INTO events (id, merchant_id, is_test, type, object_id, sequence, data, correlation_id, created_at)
+      SELECT $20, p.merchant_id, p.is_test, $21, p.id, p.version, payment_event_data(p), p.correlation_id, $6 FROM p
     ), audit AS (
       INSERT INTO payment_audit_trail (
         id, event_id, merchant_id, is_test, payment_id, actor, origin, action, from_status, to_status, outcome, amount,
@@ -44,7 +44,7 @@ const record = {
       INSERT INTO alerts (id, merchant_id, is_test, kind, resource_id, owner_role, opened_at)
       SELECT $28, p.merchant_id, p.is_test, $29, p.id, 'operator', $6 FROM p WHERE $29::text IS NOT NULL
     )
-    SELECT ${snapshotColumns} FROM p`,
+    SELECT ${snapshotColumns({ attemptId: '$17', state: '$18', outcome: '$19::jsonb' })} FROM p`,
 };
 
 /**
@@ -52,10 +52,9 @@ const record = {
  * alerts in one statement, so that nothing is written when the compare-and-set matched nothing. Safe to repeat.
  */
 export async function recordTransition(db: Database, transition: Transition): Promise<TransitionAnswer> {
-  const type = `payment.${transition.toStatus}`;
-  const eventId = eventIdOf(transition.paymentId, transition.fromVersion + 1, type);
+  const eventId = eventIdOf(transition.paymentId, transition.fromVersion + 1, transition.eventType);
   try {
-    const rows = await run<SnapshotRow>(db, record, valuesOf(transition, eventId, type));
+    const rows = await run<SnapshotRow>(db, record, valuesOf(transition, eventId));
     if (rows[0] !== undefined) return { kind: 'done', payment: snapshotOf(rows[0]) };
   } catch (error) {
     if (sqlStateOf(error) !== guardRefused) throw error;
@@ -67,7 +66,7 @@ export async function recordTransition(db: Database, transition: Transition): Pr
   return { kind: wasMine === null ? 'moved_on' : 'already_mine', payment };
 }
 
-function valuesOf(transition: Transition, eventId: string, type: string): unknown[] {
+function valuesOf(transition: Transition, eventId: string): unknown[] {
   const response = responseOf(transition.attemptEnd?.outcome ?? null);
   return [
     transition.paymentId,
@@ -76,7 +75,7 @@ function valuesOf(transition: Transition, eventId: string, type: string): unknow
     transition.openAttemptId,
     transition.toStatus,
     transition.now,
-    transition.toStatus === 'unresolved' ? null : transition.now,
+    transition.toStatus === 'unresolved' || transition.toStatus === 'pending' ? null : transition.now,
     transition.keepsAttemptOpen,
     transition.toStatus === 'captured',
     transition.provider,
@@ -90,7 +89,7 @@ function valuesOf(transition: Transition, eventId: string, type: string): unknow
     transition.attemptEnd?.state ?? null,
     transition.attemptEnd?.outcome ? JSON.stringify(transition.attemptEnd.outcome) : null,
     eventId,
-    type,
+    transition.eventType,
     auditIdOf(eventId),
     transition.actor,
     transition.action,
@@ -99,6 +98,7 @@ function valuesOf(transition: Transition, eventId: string, type: string): unknow
     JSON.stringify(transition.details),
     alertIdOf(eventId),
     transition.alert,
+    transition.eventType === 'payment.delayed' ? transition.now : null,
   ];
 }
 
@@ -107,7 +107,7 @@ function responseOf(outcome: FinalOutcome | null) {
 }
 
 /** The audit trail's words for an outcome. */
-const auditOutcomes: Readonly<Record<PaymentStatus, string>> = {
+export const auditOutcomes: Readonly<Record<PaymentStatus, string>> = {
   pending: 'Payment Pending',
   requires_action: 'Payment Pending',
   held: 'Payment Pending',

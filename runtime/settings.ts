@@ -26,7 +26,7 @@ function explain(issue: z.core.$ZodIssue): string {
 
 const port = z.coerce.number().int().min(0).max(65_535);
 
-const codecKeys = z.string().transform((text, context) => {
+const keyring = z.string().transform((text, context) => {
   const keys = new Map<string, Buffer>();
   for (const entry of text.split(',')) {
     const [id, encoded] = entry.trim().split(':');
@@ -40,49 +40,94 @@ const codecKeys = z.string().transform((text, context) => {
   return keys;
 });
 
+const url = (protocol: RegExp, error: string) => z.url({ protocol, error });
+const postgresUrl = (error: string) => url(/^postgres(ql)?$/, error);
+const flag = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
+
+// Descriptions are documentation: `docs/settings.md` is made of them.
+
 /** Settings that more than one process needs. Temporal's own (address, namespace, TLS, API key) are its SDK's. */
 export const commonSettings = {
-  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
-  /** `id:base64,…`: 32-byte keys; the first one encrypts what Temporal stores, all decrypt. */
-  PAYLOAD_CODEC_KEYS: codecKeys,
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe('`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`'),
+  PAYLOAD_CODEC_KEYS: keyring.describe(
+    '`id:base64,…`, keys of 32 bytes: the first one encrypts what Temporal stores, all decrypt, so old keys stay in the list',
+  ),
 };
 
 /** Settings of a process that uses the database. */
 export const databaseSettings = {
-  /** The application's role, not the owner's. */
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgresql:// URL' }),
-  DATABASE_CONNECTIONS_MAX: z.coerce.number().int().min(1).max(500).default(20),
+  DATABASE_URL: postgresUrl('must be a postgresql:// URL').describe(
+    'Postgres, as the application’s role, not the owner’s',
+  ),
+  DATABASE_CONNECTIONS_MAX: z.coerce.number().int().min(1).max(500).default(20).describe('Connections per process'),
+};
+
+/** Settings of whoever changes the schema. */
+export const migrationSettings = {
+  MIGRATION_DATABASE_URL: postgresUrl('must be a postgresql:// URL of the owner').describe('Postgres, as the owner'),
+};
+
+/** Settings of whoever makes or checks API keys. */
+export const apiKeySettings = {
+  API_KEY_PEPPER: z
+    .string()
+    .min(32, 'must have at least 32 characters')
+    .describe('At least 32 characters: keyed hashes of API keys are made with it, so losing it voids all keys'),
+};
+
+/** Settings of processes that store, or use, the secrets that webhooks are signed with. */
+const webhookSettings = {
+  STORED_SECRETS_KEYS: keyring.describe(
+    '`id:base64,…` like the codec’s: encrypts the secrets of webhooks in the database',
+  ),
+  WEBHOOK_ALLOW_PRIVATE_ADDRESSES: flag
+    .default(false)
+    .describe('Whether webhooks may go to loopback and private addresses: `true` for development alone'),
 };
 
 /** Settings of the API. */
 export const apiSettings = {
   ...commonSettings,
   ...databaseSettings,
-  API_HOST: z.string().default('127.0.0.1'),
-  API_PORT: port.default(3000),
-  /** Secret that keyed hashes of API keys are made with; at least 32 characters. */
-  API_KEY_PEPPER: z.string().min(32, 'must have at least 32 characters'),
+  ...webhookSettings,
+  ...apiKeySettings,
+  API_HOST: z.string().default('127.0.0.1').describe('Where the API listens'),
+  API_PORT: port.default(3000).describe('Where the API listens; 0: any free port'),
 };
 
 /** Settings of a worker. */
 export const workerSettings = {
   ...commonSettings,
   ...databaseSettings,
-  EASYPAY_URL: z.url({ protocol: /^https?$/, error: 'must be an http(s):// URL' }),
-  EASYPAY_API_KEY: z.string().min(1),
-  WORKER_CACHED_WORKFLOWS_MAX: z.coerce.number().int().min(10).default(1000),
-  /** Where Prometheus may read the engine's metrics, e.g. `127.0.0.1:9464`. None when absent. */
-  WORKER_METRICS_ADDRESS: z
-    .string()
-    .regex(/^[^:]+:\d+$/, 'must look like 127.0.0.1:9464')
-    .optional(),
+  ...webhookSettings,
+  EASYPAY_URL: url(/^https?$/, 'must be an http(s):// URL').describe('Where EasyPay is'),
+  EASYPAY_API_KEY: z.string().min(1).describe('The key that EasyPay knows us by'),
+  PAYPAL_URL: url(/^https?$/, 'must be an http(s):// URL').describe('Where PayPal is'),
+  PAYPAL_CLIENT_ID: z.string().min(1).describe('The client that PayPal knows us as'),
+  PAYPAL_CLIENT_SECRET: z.string().min(1).describe('The secret of that client'),
+  SMTP_URL: url(/^smtps?$/, 'must be an smtp(s):// URL')
+    .optional()
+    .describe('Where mails to payers go, e.g. `smtp://user:password@host:587`; without it none are sent'),
+  MAIL_FROM: z.string().min(3).default('Payments <payments@localhost>').describe('Whom mails to payers come from'),
+  WORKER_CACHED_WORKFLOWS_MAX: z.coerce.number().int().min(10).default(1000).describe('Open workflows kept in memory'),
+  METRICS_HOST: z.string().default('127.0.0.1').describe('Where the worker’s metrics are read'),
+  METRICS_PORT: port
+    .optional()
+    .describe(
+      '`GET /metrics` for Prometheus (ours and the Temporal SDK’s) and `GET /health/live`; 0: any free port; without it there is no such server',
+    ),
 };
 
 /** Settings of the codec endpoint, which shows decrypted payloads to operators' browsers. */
 export const codecServerSettings = {
   ...commonSettings,
-  CODEC_HOST: z.string().default('127.0.0.1'),
-  CODEC_PORT: port.default(8234),
-  /** Origins of Web UIs that may ask, separated by commas. */
-  CODEC_CORS_ORIGIN: z.string().transform((text) => text.split(',').map((origin) => origin.trim())),
+  CODEC_HOST: z.string().default('127.0.0.1').describe('Where the codec endpoint listens'),
+  CODEC_PORT: port.default(8234).describe('Where the codec endpoint listens'),
+  CODEC_CORS_ORIGIN: z
+    .string()
+    .transform((text) => text.split(',').map((origin) => origin.trim()))
+    .describe('Origins of the Web UIs that may ask it, separated by commas'),
 };

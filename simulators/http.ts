@@ -1,11 +1,7 @@
 import type { ServerResponse } from 'node:http';
-import type { ErrorRequestHandler, RequestHandler } from 'express';
+import type { ErrorRequestHandler, Express, RequestHandler } from 'express';
+import express from 'express';
 import { z } from 'zod';
-
-/** The body of every answer that is an error. */
-export interface ErrorBody {
-  readonly error: { readonly code: string; readonly message: string; readonly field?: string };
-}
 
 /** An error that ends a request with a status and a code. `field` names the part of the request that is wrong. */
 export class HttpError extends Error {
@@ -21,9 +17,34 @@ export class HttpError extends Error {
   }
 }
 
-/** The body that tells of an error. */
-export function errorBody(code: string, message: string, field?: string): ErrorBody {
-  return { error: field === undefined ? { code, message } : { code, message, field } };
+/** The body that a server writes about an error. */
+export type Wording = (error: HttpError) => object;
+
+/** The wording of everything that has none of its own: `{ error: { code, message, field? } }`. */
+export const plainWording: Wording = ({ code, message, field }) => ({
+  error: field === undefined ? { code, message } : { code, message, field },
+});
+
+/** A server's application: its routes between what all have in common. `warn` hears of errors that are our own. */
+export function createApp(
+  options: { readonly wording: Wording; readonly warn: (message: string) => void },
+  addRoutes: (app: Express) => void,
+): Express {
+  const app = express().disable('x-powered-by').disable('etag');
+  addRoutes(app);
+  app.use(notFound);
+  app.use(errorAnswers(options.wording, options.warn));
+  return app;
+}
+
+/** Sends an error in the server's own words. */
+export function sendError(
+  response: ServerResponse,
+  error: HttpError,
+  wording: Wording,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  sendJson(response, error.status, wording(error), headers);
 }
 
 /** Sends a body as JSON. */
@@ -61,13 +82,11 @@ function fieldOf(issue: z.core.$ZodIssue): string {
   return path.join('.');
 }
 
-/** Answers what no route took. */
-export const notFound: RequestHandler = (request) => {
+const notFound: RequestHandler = (request) => {
   throw new HttpError(404, 'not_found', `There is no ${request.method} ${request.path} here`);
 };
 
-/** Turns errors into answers. `warn` hears of those that are our own. */
-export function errorAnswers(warn: (message: string) => void): ErrorRequestHandler {
+function errorAnswers(wording: Wording, warn: (message: string) => void): ErrorRequestHandler {
   // Express tells error handlers from others by their four parameters.
   return (error: unknown, request, response, _next) => {
     const known = knownError(error);
@@ -81,8 +100,7 @@ export function errorAnswers(warn: (message: string) => void): ErrorRequestHandl
       response.destroy();
       return;
     }
-    const { status, code, message, field } = known ?? new HttpError(500, 'internal_error', 'The simulator failed');
-    sendJson(response, status, errorBody(code, message, field));
+    sendError(response, known ?? new HttpError(500, 'internal_error', 'The simulator failed'), wording);
   };
 }
 

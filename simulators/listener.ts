@@ -1,29 +1,33 @@
-import type { RequestListener, Server, ServerResponse } from 'node:http';
-import { createServer } from 'node:http';
-import type { Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+
+/** What is spoken on a port. */
+export interface Protocol {
+  readonly scheme: string;
+  /** A server that does not listen yet; one is made each time the port opens. */
+  readonly createServer: () => Server;
+  /** Told that the port closed: returns the connections that may finish what they are at. */
+  readonly finishing: () => ReadonlySet<Socket | null>;
+}
 
 /** Where a listener listens. `setting` is the environment variable to name when the port is taken. */
 export interface ListenerOptions {
   readonly host: string;
   readonly port: number;
   readonly setting: string;
-  readonly handler: RequestListener;
+  readonly protocol: Protocol;
 }
 
-// Far above any client's own keep-alive, so that a reused connection is never cut by us unasked.
-const keepAliveTimeoutMs = 120_000;
 // While the port is closed the system may lend its number to an outgoing connection for a moment.
 const reopenWithinMs = 5_000;
 
-/** An HTTP port that can be closed, so that connections are refused, and opened again on the same number. */
+/** A port that can be closed, so that connections are refused, and opened again on the same number. */
 export class Listener {
   private readonly options: ListenerOptions;
   private port: number;
   private server: Server | undefined;
   private lastTurn: Promise<void> = Promise.resolve();
   private readonly sockets = new Set<Socket>();
-  private readonly busy = new Set<ServerResponse>();
 
   private constructor(options: ListenerOptions) {
     this.options = options;
@@ -44,7 +48,7 @@ export class Listener {
   /** The base URL, the same over closing and reopening. */
   get url(): string {
     const host = this.options.host.includes(':') ? `[${this.options.host}]` : this.options.host;
-    return `http://${host}:${this.port}`;
+    return `${this.options.protocol.scheme}://${host}:${this.port}`;
   }
 
   /** Opens the closed port again; does nothing when it is open. */
@@ -63,8 +67,8 @@ export class Listener {
     });
   }
 
-  /** Closes the port: once this resolves, connections are refused. Idle connections are cut; calls under way get
-   * their answer, and then their connection ends. Returns whether it was open. */
+  /** Closes the port: once this resolves, connections are refused. Connections are cut, but for those
+   * that the protocol lets finish. Returns whether it was open. */
   async close(): Promise<boolean> {
     let wasOpen = false;
     await this.inTurn(async () => {
@@ -72,9 +76,8 @@ export class Listener {
       wasOpen = true;
       this.server.close();
       this.server = undefined;
-      for (const response of this.busy) response.shouldKeepAlive = false;
-      const working = new Set([...this.busy].map((response) => response.socket));
-      for (const socket of this.sockets) if (!working.has(socket)) socket.destroy();
+      const finishing = this.options.protocol.finishing();
+      for (const socket of this.sockets) if (!finishing.has(socket)) socket.destroy();
     });
     return wasOpen;
   }
@@ -86,12 +89,7 @@ export class Listener {
   }
 
   private async listen(): Promise<void> {
-    const server = createServer({ keepAliveTimeout: keepAliveTimeoutMs }, (request, response) => {
-      this.busy.add(response);
-      response.once('close', () => this.busy.delete(response));
-      if (this.server !== server) response.shouldKeepAlive = false;
-      this.options.handler(request, response);
-    });
+    const server = this.options.protocol.createServer();
     server.on('connection', (socket) => {
       this.sockets.add(socket);
       socket.once('close', () => this.sockets.delete(socket));

@@ -21,8 +21,9 @@ try {
   process.once('SIGINT', stop);
   // A bank that cannot write its book must not go on answering: the next start reads what is really there.
   simulators = await startSimulators({ ...readSettings(process.env), onFailure: () => process.exit(1) });
-  const { controlUrl: control, easypayUrl: easypay } = simulators;
-  process.stdout.write(`${JSON.stringify({ ready: true, control, easypay })}\n`);
+  const { controlUrl: control, easypayUrl: easypay, paypalUrl: paypal } = simulators;
+  const { smtpUrl: smtp, smsUrl: sms, inboxUrl: inbox } = simulators;
+  process.stdout.write(`${JSON.stringify({ ready: true, control, easypay, paypal, smtp, sms, inbox })}\n`);
 } catch (error) {
   fail(error);
 }

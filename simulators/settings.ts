@@ -6,8 +6,14 @@ const environmentSchema = z.object({
   SIMULATORS_HOST: z.string().min(1).default('127.0.0.1'),
   SIMULATORS_PORT: port(4010),
   EASYPAY_FACE_PORT: port(4011),
+  PAYPAL_FACE_PORT: port(4012),
+  SMTP_FACE_PORT: port(4013),
+  SMS_FACE_PORT: port(4014),
+  INBOX_FACE_PORT: port(4015),
   SIMULATORS_DATA_DIR: z.string('required: the folder that keeps the bank’s book').min(1),
   EASYPAY_API_KEY: z.string('required: the secret that callers of the EasyPay face send as Bearer').min(1),
+  PAYPAL_CLIENT_ID: z.string('required: the client id that callers of the PayPal face send').min(1),
+  PAYPAL_CLIENT_SECRET: z.string('required: the secret that belongs to PAYPAL_CLIENT_ID').min(1),
 });
 
 /** What one simulators process needs. Ports may be 0, which means any free port. */
@@ -15,8 +21,14 @@ export interface Settings {
   readonly host: string;
   readonly controlPort: number;
   readonly easypayPort: number;
+  readonly paypalPort: number;
+  readonly smtpPort: number;
+  readonly smsPort: number;
+  readonly inboxPort: number;
   readonly dataDir: string;
   readonly easypayApiKey: string;
+  readonly paypalClientId: string;
+  readonly paypalClientSecret: string;
 }
 
 /**
@@ -33,7 +45,13 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     host: parsed.data.SIMULATORS_HOST,
     controlPort: parsed.data.SIMULATORS_PORT,
     easypayPort: parsed.data.EASYPAY_FACE_PORT,
+    paypalPort: parsed.data.PAYPAL_FACE_PORT,
+    smtpPort: parsed.data.SMTP_FACE_PORT,
+    smsPort: parsed.data.SMS_FACE_PORT,
+    inboxPort: parsed.data.INBOX_FACE_PORT,
     dataDir: parsed.data.SIMULATORS_DATA_DIR,
     easypayApiKey: parsed.data.EASYPAY_API_KEY,
+    paypalClientId: parsed.data.PAYPAL_CLIENT_ID,
+    paypalClientSecret: parsed.data.PAYPAL_CLIENT_SECRET,
   };
 }

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { Command } from 'commander';
-import { z } from 'zod';
+import { permissions } from '../api/route.ts';
 import { revokeApiKey, storeApiKey, storeOperatorKey } from '../prisma/api-keys.ts';
 import { type Database, openDatabase } from '../prisma/database.ts';
 import { changeMerchantSettings, createMerchant, listMerchants } from '../prisma/merchants.ts';
 import { makeKey } from '../runtime/api-key.ts';
-import { databaseSettings, readSettings } from '../runtime/settings.ts';
+import { apiKeySettings, databaseSettings, readSettings } from '../runtime/settings.ts';
 import { base32 } from '../workflows/domain/ids.ts';
 
 /** `npm run admin`: makes merchants and keys and changes settings. Prints JSON; a key's text is printed this once. */
@@ -41,12 +41,12 @@ program
   .argument('<merchant-id>')
   .option('--live', 'for live mode; test mode otherwise', false)
   .option('--name <name>', 'what it is for', 'API key')
-  .option('--permissions <list>', 'separated by commas', 'payments:read,payments:write')
+  .option('--permissions <list>', 'separated by commas', Object.keys(permissions).join(','))
   .action((merchantId: string, options: { live: boolean; name: string; permissions: string }) =>
     withDatabase(async (db) => {
       const key = makeKey(options.live ? 'live' : 'test', pepper());
-      const permissions = options.permissions.split(',');
-      await storeApiKey(db, merchantId, { ...key, name: options.name, isTest: !options.live, permissions });
+      const given = options.permissions.split(',');
+      await storeApiKey(db, merchantId, { ...key, name: options.name, isTest: !options.live, permissions: given });
       return { key_id: key.keyId, api_key: key.text };
     }),
   );
@@ -70,7 +70,7 @@ program
   .action((keyId: string) => withDatabase(async (db) => ({ revoked: await revokeApiKey(db, keyId) })));
 
 function pepper(): string {
-  return readSettings({ API_KEY_PEPPER: z.string().min(32, 'must have at least 32 characters') }).API_KEY_PEPPER;
+  return readSettings(apiKeySettings).API_KEY_PEPPER;
 }
 
 async function withDatabase(work: (db: Database) => Promise<unknown>): Promise<void> {

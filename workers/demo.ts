@@ -1,9 +1,11 @@
+import { permissions } from '../api/route.ts';
 import { findApiKey, storeApiKey, storeOperatorKey } from '../prisma/api-keys.ts';
 import { openDatabase } from '../prisma/database.ts';
 import { createMerchant } from '../prisma/merchants.ts';
 import { makeKey, parseKey } from '../runtime/api-key.ts';
 
 const demoMerchantId = 'mer_demo';
+const allPermissions = Object.keys(permissions);
 
 /** What a newcomer needs for a first payment. */
 export interface DemoMerchant {
@@ -13,7 +15,8 @@ export interface DemoMerchant {
 }
 
 /**
- * Makes the demo merchant with a test key, and an operator's key, unless the database has the remembered ones already.
+ * Makes the demo merchant with a test key, and an operator's key, unless the database has the remembered ones already and
+ * they allow all that this release knows.
  */
 export async function ensureDemoMerchant(options: {
   databaseUrl: string;
@@ -28,13 +31,17 @@ export async function ensureDemoMerchant(options: {
     const remembered = parseKey(options.apiKey ?? '');
     if (remembered !== null && options.operatorKey !== null && options.apiKey !== null) {
       const stored = await findApiKey(db, remembered.keyId, new Date());
-      if (stored?.isActive) {
+      if (stored?.isActive && allPermissions.every((one) => stored.permissions.includes(one))) {
         return { merchantId: merchant.id, apiKey: options.apiKey, operatorKey: options.operatorKey };
       }
     }
     const apiKey = makeKey('test', options.pepper);
-    const permissions = ['payments:read', 'payments:write'];
-    await storeApiKey(db, merchant.id, { ...apiKey, name: 'Demo key', isTest: true, permissions });
+    await storeApiKey(db, merchant.id, {
+      ...apiKey,
+      name: 'Demo key',
+      isTest: true,
+      permissions: allPermissions,
+    });
     const operatorKey = makeKey('operator', options.pepper);
     await storeOperatorKey(db, { ...operatorKey, name: 'Demo operator' });
     return { merchantId: merchant.id, apiKey: apiKey.text, operatorKey: operatorKey.text };

@@ -1,13 +1,8 @@
-import {
-  Client,
-  isGrpcServiceError,
-  ScheduleAlreadyRunning,
-  type ScheduleOptions,
-  ScheduleOverlapPolicy,
-} from '@temporalio/client';
+import { Client, ScheduleAlreadyRunning, type ScheduleOptions, ScheduleOverlapPolicy } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import proto from '@temporalio/proto';
 import type { NativeConnection } from '@temporalio/worker';
+import { grpcCodeOf } from '../runtime/grpc.ts';
 import type { Logger } from '../runtime/logger.ts';
 import {
   paymentTaskQueue,
@@ -39,7 +34,10 @@ export async function prepareNamespace(
     await addSearchAttributes(connection, namespace);
   } catch (err) {
     if (!isForbidden(err)) throw err;
-    logger.warn({ err, search_attributes: searchAttributes }, 'add these search attributes to the namespace by hand');
+    const search_attributes = Object.entries(searchAttributes)
+      .map(([name, type]) => `${name} (${type})`)
+      .join(', ');
+    logger.warn({ err, search_attributes }, 'add these search attributes to the namespace by hand');
   }
   const client = new Client({ connection, namespace, dataConverter });
   await startSweeping(client);
@@ -56,10 +54,10 @@ async function addSearchAttributes(connection: NativeConnection, namespace: stri
 }
 
 /** gRPC's PERMISSION_DENIED and UNIMPLEMENTED. */
-const forbiddenCodes: readonly number[] = [7, 12];
+const forbiddenCodes: ReadonlySet<number | null> = new Set([7, 12]);
 
 function isForbidden(error: unknown): boolean {
-  return isGrpcServiceError(error) && forbiddenCodes.includes(error.code);
+  return forbiddenCodes.has(grpcCodeOf(error));
 }
 
 const sweepSchedule = {

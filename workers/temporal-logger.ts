@@ -5,7 +5,13 @@ import type { Logger } from '../runtime/logger.ts';
 export function temporalLogger(logger: Logger): TemporalLogger {
   const log = (level: LogLevel, message: string, meta?: LogMetadata) => {
     const { workflowId, workflowType, activityType, taskQueue, attempt, error } = meta ?? {};
-    const context = { workflow_id: workflowId, workflow: workflowType, activity: activityType, taskQueue, attempt };
+    const context = {
+      workflow_id: workflowId,
+      workflow: workflowType,
+      activity: activityType,
+      task_queue: taskQueue,
+      attempt,
+    };
     const line = error === undefined ? context : { ...context, err: error };
     logger[levels[level]](line, message);
   };

@@ -25,14 +25,6 @@ export function faultTypeOf(error: unknown): string | null {
   return faultBehind(error)?.type ?? null;
 }
 
-/** How long the provider asked us to wait before the next try; 0 when it did not. */
-export function waitAskedMs(error: unknown): number {
-  const fault = faultBehind(error);
-  const isTurnedAway = fault?.type === 'rate_limited' || fault?.type === 'unavailable';
-  const waitMs: unknown = isTurnedAway ? fault.details?.[0] : 0;
-  return typeof waitMs === 'number' ? waitMs : 0;
-}
-
 function faultBehind(error: unknown): ApplicationFailure | null {
   const fault = error instanceof ActivityFailure ? error.cause : error;
   return fault instanceof ApplicationFailure ? fault : null;

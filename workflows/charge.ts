@@ -1,140 +1,162 @@
-import { faultTypeOf, locally, regularly, requireUnbroken, waitAskedMs } from './ask-of-the-world.ts';
-import { businessNow, waitUntil } from './clock.ts';
-import { answered, canceled, type Decision, expired, rejected, unanswered } from './decision.ts';
+import { faultTypeOf, locally, regularly, requireUnbroken } from './ask-of-the-world.ts';
+import { businessNow } from './clock.ts';
+import {
+  answered,
+  canceled,
+  type Decision,
+  delayed,
+  exhausted,
+  expired,
+  rejected,
+  rerouted,
+  unanswered,
+  unroutable,
+} from './decision.ts';
+import { declineClasses } from './domain/failure.ts';
 import { attemptIdOf } from './domain/ids.ts';
+import type { ChargeOutcome } from './domain/outcome.ts';
 import { runUntil } from './interruptible.ts';
 import type { PaymentProcess } from './payment-process.ts';
 import * as policies from './policies.ts';
-import type { AskAnswer, AttemptReference, ChargeAnswer } from './ports.ts';
+import type { AskAnswer, AttemptSnapshot, Candidate, ChargeAnswer } from './ports.ts';
 import { showStep } from './status-board.ts';
 
-/** Where a step of charging leads: to a decision, to another send, or to asking first. */
-type Next =
-  | { readonly kind: 'decided'; readonly decision: Decision | null }
-  | { readonly kind: 'send' }
-  | { readonly kind: 'ask' };
-
 /**
- * Charges the card at most once and says what to record (null: the row moved on, read it again). It goes back and forth
- * between sending and asking: a send whose outcome is unknown is asked about, and sent again, with the same key, only
- * when the answer allows it.
+ * One step towards charging the card at most once: says what to record, or null to read the row again and go on from what
+ * it says. A charge whose outcome is unknown is asked about, and sent again, with the same key, only when the answer allows
+ * it; the next provider's turn comes only when certainly nothing happened at the one before.
  */
 export async function charge(payment: PaymentProcess): Promise<Decision | null> {
-  let next: Next = { kind: payment.isInDoubt ? 'ask' : 'send' };
-  for (let step = 0; ; step++) {
-    const given = givenUp(payment);
-    if (given !== null) return given;
-    if (next.kind === 'send' && payment.isWanted) {
-      next = step === 0 ? await sendFirst(payment) : await sendPatiently(payment);
-    } else {
-      next = await ask(payment);
-    }
-    if (next.kind === 'decided') return next.decision;
-  }
+  const { doubtful } = payment;
+  const given = doubtful === null ? givenUp(payment) : null; // nobody gives up a charge that is in doubt
+  if (given !== null) return given;
+  if (isDue(payment.delayDueAt)) return delayed(payment.row.openAttemptId);
+  if (doubtful === null) return send(payment);
+  const mayRepeat = doubtful.state === 'unknown' && payment.isWanted && payment.isRepeatable;
+  return mayRepeat ? sendPatiently(payment, [candidateOf(doubtful)]) : ask(payment, doubtful);
 }
 
-/** What people or time decided meanwhile. Nobody gives up a charge that is in doubt. */
+/** What people or time decided meanwhile. */
 function givenUp(payment: PaymentProcess): Decision | null {
-  if (payment.isInDoubt) return null;
   if (payment.cancelRequest !== null) return canceled(payment.cancelRequest);
   return payment.isExpired ? expired() : null;
 }
 
+/** Every candidate has a quick try, one after another; then all of them are tried patiently, round by round. */
+function send(payment: PaymentProcess): Decision | Promise<Decision | null> {
+  const { candidates, lastDecline } = payment;
+  const untried = candidates.find(({ attemptNumber }) => !payment.triedAtOnce.has(attemptNumber));
+  if (untried !== undefined) return sendAtOnce(payment, untried);
+  // Nobody waits for a provider that is away when another one has given a reason already.
+  if (lastDecline !== null) return exhausted(lastDecline.provider, lastDecline.code);
+  return candidates.length === 0 ? unroutable() : sendPatiently(payment, candidates);
+}
+
 /** The quick way: one local try. */
-async function sendFirst(payment: PaymentProcess): Promise<Next> {
-  const { chargePayment } = locally({ ...policies.chargeFirst, summary: `charge at ${provider}, first try` });
+async function sendAtOnce(payment: PaymentProcess, candidate: Candidate): Promise<Decision | null> {
+  payment.triedAtOnce.add(candidate.attemptNumber);
+  payment.doing = `charging at ${candidate.provider}`;
+  const { chargePayment } = locally({ ...policies.chargeFirst, summary: `charge at ${candidate.provider}` });
   try {
-    return afterSending(payment, await chargePayment({ ...referenceFor(payment), isUrgent: false }));
+    return afterSending(payment, await chargePayment(attemptOf(payment, [candidate], false)));
   } catch (error) {
-    const next = afterFailedSend(payment, error);
-    await waitAsAsked(payment, waitAskedMs(error));
-    return next;
+    // Its preparation may have been made: go on patiently, in the route's order, instead of turning to the next at once.
+    if (faultTypeOf(error) === 'unprepared') payment.giveUpHaste();
+    return afterFailedSend(payment, error);
   }
 }
 
-/** The engine itself honors the wait that a provider asks for between later tries, but not after a local one. */
-async function waitAsAsked(payment: PaymentProcess, waitMs: number): Promise<void> {
-  if (waitMs === 0) return;
-  payment.doing = `waiting, as ${provider} asked us to`;
+/** The patient way: rounds with backoff until there is an answer, the payment expires, or somebody interrupts. */
+async function sendPatiently(payment: PaymentProcess, candidates: readonly Candidate[]): Promise<Decision | null> {
+  const where = candidates.map(({ provider }) => provider).join(', then ');
+  payment.becomePatient();
+  payment.doing = `charging at ${where}, again after each failure until ${payment.row.expiresAt}`;
   showStep(payment);
-  const end = Math.min(businessNow() + waitMs, Date.parse(payment.row.expiresAt));
-  const isInterrupted = () => payment.cancelRequest !== null || payment.retriesAsked > 0;
-  await waitUntil(end, isInterrupted, `${provider} asked us to slow down`);
-}
-
-/** The patient way: tried again with backoff until there is an answer, the payment expires, or somebody interrupts. */
-async function sendPatiently(payment: PaymentProcess): Promise<Next> {
-  payment.doing = `charging at ${provider}, again after each failure until ${payment.row.expiresAt}`;
-  showStep(payment);
-  const { chargePayment } = regularly({ ...policies.chargeLater, summary: `charge at ${provider}` });
-  const end = { at: Date.parse(payment.row.expiresAt), summary: 'the payment expires' };
+  const { chargePayment } = regularly({ ...policies.chargeLater(candidates.length), summary: `charge at ${where}` });
+  const end = nextLook(payment, Date.parse(payment.row.expiresAt));
   const retries = payment.retriesAsked;
   const isInterrupted = () => payment.cancelRequest !== null || payment.retriesAsked > retries;
   try {
-    const attempt = { ...referenceFor(payment), isUrgent: payment.takeUrgency() };
+    const attempt = attemptOf(payment, candidates, payment.takeUrgency());
     const answer = await runUntil(() => chargePayment(attempt), end, isInterrupted);
-    return answer.kind === 'interrupted' ? { kind: 'send' } : afterSending(payment, answer.value);
+    return answer.kind === 'interrupted' ? null : afterSending(payment, answer.value);
   } catch (error) {
     return afterFailedSend(payment, error);
   }
 }
 
-function afterSending(payment: PaymentProcess, answer: ChargeAnswer): Next {
+function afterSending(payment: PaymentProcess, answer: ChargeAnswer): Decision | null {
   switch (answer.kind) {
     case 'moved_on':
-      return { kind: 'decided', decision: null };
-    case 'pending':
-      payment.isInDoubt = true;
-      return { kind: 'ask' };
-    default:
-      return { kind: 'decided', decision: answered(answer, provider, attemptIdFor(payment)) };
+      return null;
+    case 'rejected':
+      return rejected(answer.by.provider, answer.openAttemptId);
+    case 'answered':
+      return answer.outcome.kind === 'pending' ? null : afterOutcome(payment, answer.by, answer.outcome);
   }
 }
 
-function afterFailedSend(payment: PaymentProcess, error: unknown): Next {
-  const type = faultTypeOf(error);
-  switch (type) {
-    case 'rejected':
-      return { kind: 'decided', decision: rejected(provider, attemptIdFor(payment)) };
-    case 'unavailable':
-    case 'rate_limited':
-    case 'misconfigured':
-    case 'not_now':
-      return { kind: 'send' };
-    case 'rejected_in_doubt':
-      payment.isInDoubt = true;
-      payment.isRepeatable = false;
-      return { kind: 'ask' };
-    default:
-      // A time-out, a lost worker, a database that failed half-way: the request may be on its way.
-      requireUnbroken(error);
-      payment.isInDoubt = true;
-      return { kind: 'ask' };
+/** A decline whose class allows another provider leads there, if there is one left; every other outcome decides. */
+function afterOutcome(
+  payment: PaymentProcess,
+  { attemptNumber, provider }: Candidate,
+  outcome: Exclude<ChargeOutcome, { kind: 'pending' }>,
+): Decision {
+  const attemptId = attemptIdFor(payment, attemptNumber);
+  if (outcome.kind === 'declined' && declineClasses[outcome.declineCode] === 'retry_other' && payment.isWanted) {
+    const next = payment.candidates.find((candidate) => candidate.attemptNumber > attemptNumber);
+    if (next !== undefined) {
+      payment.giveTurnsBehind(attemptNumber);
+      return rerouted(outcome, provider, attemptId, next);
+    }
   }
+  return answered(outcome, provider, attemptId);
+}
+
+/** Whatever failed, the row knows what may be done now: the attempts that may be on their way are open in it. */
+function afterFailedSend(payment: PaymentProcess, error: unknown): null {
+  requireUnbroken(error);
+  if (faultTypeOf(error) === 'rejected_in_doubt') payment.isRepeatable = false;
+  return null;
 }
 
 /** Asks what came of the attempt until the provider says or `ask_until` comes. */
-async function ask(payment: PaymentProcess): Promise<Next> {
+async function ask(payment: PaymentProcess, doubtful: AttemptSnapshot): Promise<Decision | null> {
+  const { number: attemptNumber, provider } = doubtful;
+  const attemptId = attemptIdFor(payment, attemptNumber);
   const askUntil = askUntilOf(payment);
-  if (businessNow() >= askUntil) return { kind: 'decided', decision: unanswered(provider, attemptIdFor(payment)) };
+  if (businessNow() >= askUntil) return unanswered(provider, attemptId);
+  payment.becomePatient();
   payment.doing = `asking ${provider} what came of the charge, until ${payment.row.askUntil}`;
   showStep(payment);
   const { askProvider } = regularly({ ...policies.ask, summary: `ask ${provider} what came of the charge` });
   const mayRepeat = payment.isWanted && payment.isRepeatable;
-  const at = mayRepeat ? Math.min(askUntil, Date.parse(payment.row.expiresAt)) : askUntil;
+  const end = nextLook(payment, mayRepeat ? Math.min(askUntil, Date.parse(payment.row.expiresAt)) : askUntil);
   const retries = payment.retriesAsked;
   const isInterrupted = () => payment.retriesAsked > retries || (mayRepeat && payment.cancelRequest !== null);
+  const { paymentId, merchantId } = payment.input;
   try {
-    const work = () => askProvider({ ...referenceFor(payment), mayRepeat });
-    const answer = await runUntil(work, { at, summary: 'time to look again at what is wanted' }, isInterrupted);
+    const work = () => askProvider({ paymentId, merchantId, attemptNumber, provider, mayRepeat });
+    const answer = await runUntil(work, end, isInterrupted);
     payment.hasAsked = true;
-    return answer.kind === 'interrupted' ? { kind: 'ask' } : afterAsking(payment, answer.value);
+    return answer.kind === 'interrupted' ? null : afterAsking(payment, candidateOf(doubtful), answer.value);
   } catch (error) {
-    // The last try before an interruption failed by itself: still unknown.
+    // Or the last try before an interruption failed by itself: still unknown.
     requireUnbroken(error);
     payment.hasAsked = true;
-    return { kind: 'ask' };
+    return null;
   }
+}
+
+/** When to look up from a patient step: at its own end, or to say before that it takes longer. */
+function nextLook(payment: PaymentProcess, endAt: number): { at: number; summary: string } {
+  const { delayDueAt } = payment;
+  if (delayDueAt === null || delayDueAt >= endAt) return { at: endAt, summary: 'time to look again at what is wanted' };
+  return { at: delayDueAt, summary: 'time to say that it takes longer' };
+}
+
+function isDue(at: number | null): boolean {
+  return at !== null && businessNow() >= at;
 }
 
 /** After a long outage the time to ask may be over before the first question: then it is asked for half a minute. */
@@ -144,27 +166,25 @@ function askUntilOf(payment: PaymentProcess): number {
   return payment.hasAsked || now < askUntil ? askUntil : now + 30_000;
 }
 
-function afterAsking(payment: PaymentProcess, answer: AskAnswer): Next {
+function afterAsking(payment: PaymentProcess, by: Candidate, answer: AskAnswer): Decision | null {
   switch (answer.kind) {
     case 'nothing_happened':
-      payment.isInDoubt = false;
-      payment.isRepeatable = true;
-      return { kind: 'send' };
     case 'repeat':
-      return { kind: 'send' };
+      return null;
     default:
-      return { kind: 'decided', decision: answered(answer, provider, attemptIdFor(payment)) };
+      return afterOutcome(payment, by, answer);
   }
 }
 
-/** The one provider of this installation. */
-const provider = 'easypay';
-
-function referenceFor(payment: PaymentProcess): AttemptReference {
-  const { paymentId, merchantId } = payment.input;
-  return { paymentId, merchantId, attemptNumber: payment.attemptNumber, provider };
+function candidateOf({ number, provider }: AttemptSnapshot): Candidate {
+  return { attemptNumber: number, provider };
 }
 
-function attemptIdFor(payment: PaymentProcess): string {
-  return attemptIdOf(payment.input.paymentId, 'charge', payment.attemptNumber);
+function attemptOf(payment: PaymentProcess, candidates: readonly Candidate[], isUrgent: boolean) {
+  const { paymentId, merchantId } = payment.input;
+  return { paymentId, merchantId, candidates, isUrgent };
+}
+
+function attemptIdFor(payment: PaymentProcess, attemptNumber: number): string {
+  return attemptIdOf(payment.input.paymentId, 'charge', attemptNumber);
 }

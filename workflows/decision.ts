@@ -1,12 +1,14 @@
 import type { OperatorAct, Resolution } from './contract.ts';
-import { failureOf, type PaymentFailure } from './domain/failure.ts';
+import { type DeclineCode, failureOf, type PaymentFailure } from './domain/failure.ts';
 import type { FinalOutcome } from './domain/outcome.ts';
 import type { PaymentStatus } from './domain/payment-status.ts';
-import type { AttemptEnd, Transition } from './ports.ts';
+import type { AttemptEnd, Candidate, Transition } from './ports.ts';
 
 /** What to write next, with everything that the transition's statement needs beside the row itself. */
 export interface Decision {
   readonly to: PaymentStatus;
+  /** The event's type where it is not the new status: something happened, and the status stays. */
+  readonly eventType: string | null;
   readonly action: string;
   readonly actor: string;
   readonly provider: string | null;
@@ -20,6 +22,7 @@ export interface Decision {
 }
 
 const system: Omit<Decision, 'to' | 'action'> = {
+  eventType: null,
   actor: 'system',
   provider: null,
   openAttemptId: null,
@@ -55,15 +58,56 @@ export function answered(outcome: FinalOutcome, provider: string, attemptId: str
   }
 }
 
+/** The provider declined, and the reason may not hold elsewhere: the attempt is over, and the next candidate's turn. */
+export function rerouted(
+  outcome: FinalOutcome & { kind: 'declined' },
+  provider: string,
+  attemptId: string,
+  next: Candidate,
+): Decision {
+  return {
+    ...system,
+    to: 'pending',
+    eventType: 'payment.rerouted',
+    action: 'reroute',
+    provider,
+    openAttemptId: attemptId,
+    attemptEnd: { attemptId, state: 'declined', outcome },
+    details: { declined_by: provider, code: outcome.declineCode, next: next.provider },
+  };
+}
+
+/** Declined by one provider, and no other one could take it: the decline stands. */
+export function exhausted(provider: string, declineCode: DeclineCode): Decision {
+  return { ...system, to: 'failed', action: 'charge', provider, failure: failureOf(declineCode) };
+}
+
+/** No provider of the merchant's takes such a payment. */
+export function unroutable(): Decision {
+  return { ...system, to: 'failed', action: 'route', failure: failureOf('no_eligible_provider') };
+}
+
+/** It takes longer than payer and merchant expect: told once, and nothing else changes. */
+export function delayed(openAttemptId: string | null): Decision {
+  return {
+    ...system,
+    to: 'pending',
+    eventType: 'payment.delayed',
+    action: 'delay',
+    openAttemptId,
+    keepsAttemptOpen: true,
+  };
+}
+
 /** The provider refused our request as wrong: certainly not charged. */
-export function rejected(provider: string, attemptId: string): Decision {
+export function rejected(provider: string, openAttemptId: string | null): Decision {
   return {
     ...system,
     to: 'failed',
     action: 'charge',
     provider,
-    openAttemptId: attemptId,
-    attemptEnd: { attemptId, state: 'rejected', outcome: null },
+    openAttemptId,
+    attemptEnd: openAttemptId === null ? null : { attemptId: openAttemptId, state: 'rejected', outcome: null },
     failure: failureOf('provider_rejected'),
   };
 }

@@ -14,9 +14,11 @@ import {
   retryNow,
 } from './contract.ts';
 import { containsCardNumber } from './domain/card-number.ts';
+import type { DeclineCode } from './domain/failure.ts';
 import { invariant } from './domain/invariant.ts';
 import { isFinal, type PaymentStatus } from './domain/payment-status.ts';
-import type { PaymentRefusal, PaymentSnapshot } from './ports.ts';
+import { delayAfterMs } from './policies.ts';
+import type { AttemptSnapshot, Candidate, PaymentRefusal, PaymentSnapshot } from './ports.ts';
 
 /**
  * What one payment's workflow knows, what others asked of it, and the guards that decide which requests it takes. The
@@ -26,10 +28,8 @@ export class PaymentProcess {
   readonly input: PaymentWorkflowInput;
   /** What it does now, for operators. */
   doing = 'accepting the payment';
-  /** The business attempt that is being made: one provider idempotency key. */
-  readonly attemptNumber = 1;
-  /** Whether money may have moved without our knowing: then we ask, and neither give up nor send anew. */
-  isInDoubt = false;
+  /** The candidates that had their quick first try in this run. */
+  readonly triedAtOnce = new Set<number>();
   /** Whether a charge in doubt may be sent again with its key; not after the provider refused a repeat as wrong. */
   isRepeatable = true;
   /** Whether the provider was asked at least once. */
@@ -40,6 +40,8 @@ export class PaymentProcess {
   /** How many decisions in a row came too late for the row. */
   overtaken = 0;
 
+  /** Since when it goes on patiently: nothing that was tried at once decided it. */
+  #patientSince: number | null = null;
   #isUrgent = false;
   #row: PaymentSnapshot | null = null;
   #refusal: PaymentRefusal | null = null;
@@ -79,10 +81,54 @@ export class PaymentProcess {
     return this.cancelRequest === null && !this.isExpired;
   }
 
-  /** Takes over a row, after `accept` and after every step; an open attempt in it means doubt. */
+  /** When payer and merchant are to be told that it takes longer; null: they were told, or it goes quickly so far. */
+  get delayDueAt(): number | null {
+    if (this.row.delayedAt !== null || this.#patientSince === null) return null;
+    return this.#patientSince + delayAfterMs;
+  }
+
+  /** No more quick first tries. */
+  giveUpHaste(): void {
+    for (const { attemptNumber } of this.candidates) this.triedAtOnce.add(attemptNumber);
+  }
+
+  /** All behind this candidate have their quick turn, also those that had one before or were denied it. */
+  giveTurnsBehind(attemptNumber: number): void {
+    for (const number of this.triedAtOnce) if (number > attemptNumber) this.triedAtOnce.delete(number);
+  }
+
+  becomePatient(): void {
+    this.#patientSince ??= businessNow();
+  }
+
+  /** Takes over a row, after `accept` and after every step. */
   adopt(row: PaymentSnapshot): void {
     this.#row = row;
-    this.isInDoubt = row.openAttemptId !== null;
+    if (row.openAttemptId === null) this.isRepeatable = true;
+  }
+
+  /** The attempt by which money may have moved without our knowing: then we ask, and neither give up nor send another. */
+  get doubtful(): AttemptSnapshot | null {
+    const { openAttemptId, attempts } = this.row;
+    if (openAttemptId === null) return null;
+    const open = attempts.find(({ id }) => id === openAttemptId);
+    invariant(open !== undefined, 'the open attempt of a payment has a row');
+    return open;
+  }
+
+  /** The providers that have not said a last word, in the order of the route. */
+  get candidates(): Candidate[] {
+    const { route, attempts } = this.row;
+    const isOver = (number: number) => attempts.some((attempt) => attempt.number === number && isEnded(attempt.state));
+    return route.candidates
+      .map((provider, index) => ({ attemptNumber: index + 1, provider }))
+      .filter(({ attemptNumber }) => !isOver(attemptNumber));
+  }
+
+  /** The last provider that declined, and why. */
+  get lastDecline(): { provider: string; code: DeclineCode } | null {
+    const declined = this.row.attempts.findLast(({ declineCode }) => declineCode !== null);
+    return declined?.declineCode ? { provider: declined.provider, code: declined.declineCode } : null;
   }
 
   /** Whether an operator asked for the next send; true once per request. */
@@ -161,6 +207,11 @@ export class PaymentProcess {
       doing: this.doing,
     };
   }
+}
+
+/** Whether a provider has said its last word on an attempt; the other states stand in `prisma/attempts.ts`. */
+function isEnded(state: string): boolean {
+  return state !== 'sent' && state !== 'unknown' && state !== 'not_sent';
 }
 
 interface Question {

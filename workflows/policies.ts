@@ -25,16 +25,18 @@ export const chargeFirst: LocalActivityOptions = {
 };
 
 /**
- * Later charges, until an answer, an interruption or `expires_at`. Each failure names the delay before the next try
- * (`activities/failures.ts`); the policy's own backoff serves the time-outs, which name none. A cancelled try is waited
- * for: its answer counts.
+ * Later charges, until an answer, an interruption or `expires_at`: each try is a round over all candidates. Each failure
+ * names the delay before the next try (`activities/failures.ts`); the policy's own backoff serves the time-outs, which name
+ * none. A cancelled try is waited for: its answer counts. A candidate has 10 seconds.
  */
-export const chargeLater: ActivityOptions = {
-  startToCloseTimeout: '15 seconds',
-  heartbeatTimeout: '6 seconds',
-  retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '1 minute' },
-  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-};
+export function chargeLater(candidates: number): ActivityOptions {
+  return {
+    startToCloseTimeout: `${10 * candidates + 5} seconds`,
+    heartbeatTimeout: '6 seconds',
+    retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '1 minute' },
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  };
+}
 
 /** Questions about an unknown outcome, until an answer or `ask_until`. */
 export const ask: ActivityOptions = {
@@ -44,9 +46,40 @@ export const ask: ActivityOptions = {
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 };
 
+/** So long after the first quick tries failed, when about five tries have, payer and merchant are told of the delay. */
+export const delayAfterMs = 8_000;
+
 /** One pass of the sweep; it heartbeats after every row. The next pass makes up for a failed one. */
 export const sweep: ActivityOptions = {
   startToCloseTimeout: '10 minutes',
   heartbeatTimeout: '30 seconds',
   retry: { maximumAttempts: 1 },
+};
+
+/**
+ * A dispatcher's work, which ends by itself after an hour and goes on as a new run. A dead worker is noticed after ten
+ * seconds. On the queue it goes before all tries that wait there.
+ */
+export const dispatch: ActivityOptions = {
+  startToCloseTimeout: '70 minutes',
+  heartbeatTimeout: '10 seconds',
+  retry: { initialInterval: '1 second', backoffCoefficient: 1.5, maximumInterval: '5 seconds' },
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  priority: { priorityKey: 1 },
+};
+
+/**
+ * Tries at a receiver that failed once: after 10, 20, 40 … seconds, at least hourly, for three days. A try is bounded by
+ * its own time-outs; a failure that names a delay (`Retry-After`) gets that one.
+ */
+export const deliver: ActivityOptions = {
+  startToCloseTimeout: '20 seconds',
+  scheduleToCloseTimeout: '3 days',
+  retry: { initialInterval: '10 seconds', backoffCoefficient: 2, maximumInterval: '1 hour' },
+};
+
+/** The end of a delivery that nobody took: written however long the database is away. */
+export const giveUpDelivery: ActivityOptions = {
+  startToCloseTimeout: '10 seconds',
+  retry: { initialInterval: '250 milliseconds', backoffCoefficient: 2, maximumInterval: '1 minute' },
 };

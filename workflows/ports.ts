@@ -1,6 +1,7 @@
-import type { PaymentFailure } from './domain/failure.ts';
+import type { DeclineCode, PaymentFailure } from './domain/failure.ts';
 import type { ChargeOutcome, FinalOutcome } from './domain/outcome.ts';
 import type { PaymentStatus } from './domain/payment-status.ts';
+import type { Route, RoutingRules } from './domain/routing.ts';
 
 /**
  * What workflows ask of the world. `activities/` keeps these promises; tests of workflows put fakes in their place.
@@ -16,7 +17,7 @@ export interface PaymentPorts {
 /** What the scheduled sweep asks of the world. */
 export interface SweepPorts {
   /** Starts a workflow for every open payment that has none; returns how many rows it looked at and how many it started. */
-  resumePayments(input: { readonly untouchedForSeconds: number }): Promise<{ checked: number; resumed: number }>;
+  resumePayments(input: { readonly ageMinSeconds: number }): Promise<{ checked: number; resumed: number }>;
 }
 
 /** A merchant's request to be paid, as it was validated at the API. */
@@ -42,6 +43,8 @@ export interface PaymentRequest {
   readonly receivedAt: string;
   readonly expiresAfterSeconds: number;
   readonly askForSeconds: number;
+  /** The merchant's rules as they were then. */
+  readonly routing: RoutingRules;
 }
 
 /** The row of a payment as its workflow needs it. The card token stays in the database. */
@@ -58,9 +61,23 @@ export interface PaymentSnapshot {
   readonly currency: string;
   readonly processor: string | null;
   readonly openAttemptId: string | null;
+  readonly route: Route;
+  /** The charges that were begun, by number. */
+  readonly attempts: readonly AttemptSnapshot[];
   readonly failure: PaymentFailure | null;
   readonly expiresAt: string;
   readonly askUntil: string;
+  /** When payer and merchant were told that it takes longer. */
+  readonly delayedAt: string | null;
+}
+
+/** A business attempt as its row says; the states stand in `prisma/attempts.ts`. */
+export interface AttemptSnapshot {
+  readonly id: string;
+  readonly number: number;
+  readonly provider: string;
+  readonly state: string;
+  readonly declineCode: DeclineCode | null;
 }
 
 export interface AcceptPayment {
@@ -80,24 +97,37 @@ export type Acceptance =
 /** Why a payment was not accepted; each is a code of the API. */
 export type PaymentRefusal = 'external_id_taken' | 'idempotency_key_reused' | 'not_found';
 
-/** One business attempt at one provider. */
-export interface AttemptReference {
-  readonly paymentId: string;
-  readonly merchantId: string;
+/** A provider that may charge the payment. Its number, and so its key there, is its place in the route, from 1. */
+export interface Candidate {
   readonly attemptNumber: number;
   readonly provider: string;
 }
 
-export interface ChargeAttempt extends AttemptReference {
-  /** An operator asked for it: the pause after sends that ended in doubt is left out. */
+/** One business attempt at one provider. */
+interface AttemptReference extends Candidate {
+  readonly paymentId: string;
+  readonly merchantId: string;
+}
+
+export interface ChargeAttempt {
+  readonly paymentId: string;
+  readonly merchantId: string;
+  /** Tried in this order: the next one only when certainly nothing happened at the one before. */
+  readonly candidates: readonly Candidate[];
+  /** An operator asked for it: the pauses after doubts and as providers asked for are left out. */
   readonly isUrgent: boolean;
 }
 
 /**
- * What came of sending a charge. Faults are failures whose type is a `FaultKind`.
+ * What came of sending a charge. Other faults than `rejected` are failures whose type says what is known.
+ * `rejected`: the provider refused our request as wrong; certainly not charged. Null: it refused what comes before the
+ * charge, so that no attempt is open.
  * `moved_on`: nothing was sent, because the row says that this charge is no longer wanted.
  */
-export type ChargeAnswer = ChargeOutcome | { readonly kind: 'moved_on' };
+export type ChargeAnswer =
+  | { readonly kind: 'answered'; readonly by: Candidate; readonly outcome: ChargeOutcome }
+  | { readonly kind: 'rejected'; readonly by: Candidate; readonly openAttemptId: string | null }
+  | { readonly kind: 'moved_on' };
 
 export interface AskProvider extends AttemptReference {
   /** Whether the same key may be sent again where the provider honors keys and does not know this one. */
@@ -126,6 +156,7 @@ export interface Transition {
   readonly fromVersion: number;
   readonly fromStatus: PaymentStatus;
   readonly toStatus: PaymentStatus;
+  readonly eventType: string;
   /** The attempt that this step expects to be open (null: none), and whether it stays open. */
   readonly openAttemptId: string | null;
   readonly keepsAttemptOpen: boolean;

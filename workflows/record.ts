@@ -15,7 +15,8 @@ const overtakenMax = 10;
 export async function record(payment: PaymentProcess, decision: Decision | null): Promise<void> {
   if (decision === null) return reread(payment);
   const transition = transitionOf(payment, decision);
-  const summary = `record: ${transition.fromStatus} → ${transition.toStatus}`;
+  const isMove = transition.fromStatus !== transition.toStatus;
+  const summary = `record: ${isMove ? `${transition.fromStatus} → ${transition.toStatus}` : transition.eventType}`;
   const answer = await databaseStep(summary, (ports) => ports.recordTransition(transition));
   invariant(answer.kind !== 'illegal', answer.kind === 'illegal' ? answer.reason : '');
   payment.overtaken = answer.kind === 'moved_on' ? payment.overtaken + 1 : 0;
@@ -33,13 +34,14 @@ async function reread(payment: PaymentProcess): Promise<void> {
 
 function transitionOf(payment: PaymentProcess, decision: Decision): Transition {
   const { id, merchantId, version, status } = payment.row;
-  const { to, ...rest } = decision;
+  const { to, eventType, ...rest } = decision;
   return {
     paymentId: id,
     merchantId,
     fromVersion: version,
     fromStatus: status,
     toStatus: to,
+    eventType: eventType ?? `payment.${to}`,
     ...rest,
     now: businessNowText(),
   };

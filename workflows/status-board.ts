@@ -27,9 +27,12 @@ function board(payment: PaymentProcess): string {
     `| order | ${code(row.externalId)} |`,
     `| merchant | ${code(row.merchantId)}, ${row.isTest ? 'test' : 'live'} mode |`,
     `| provider | ${row.processor ?? 'none yet'} |`,
+    `| route | ${row.route.candidates.join(', then ') || 'nobody'} (${code(row.route.reason)}) |`,
+    ...row.attempts.map(({ number, provider, state }) => `| attempt ${number} | ${provider}: ${state} |`),
     ...(row.failure === null ? [] : [`| failure | ${code(row.failure.code)} ${row.failure.message} |`]),
     ...(isFinal(row.status) ? [] : [`| expires | ${row.expiresAt} |`]),
-    ...(payment.isInDoubt && !isFinal(row.status) ? ['| in doubt | the charge may have happened |'] : []),
+    ...(row.delayedAt === null ? [] : [`| delayed | said so at ${row.delayedAt} |`]),
+    ...(!isFinal(row.status) && payment.doubtful !== null ? ['| in doubt | the charge may have happened |'] : []),
   ];
   return lines.join('\n');
 }

@@ -3,10 +3,10 @@ import { sweep } from './policies.ts';
 import type { SweepPorts } from './ports.ts';
 
 /** Rows younger than this are left alone: their workflow may just be starting. */
-const untouchedForSeconds = 20;
+const ageMinSeconds = 20;
 
 /** One pass over the open payments, started by a schedule: none may stay without a workflow. */
 export async function sweepWorkflow(): Promise<{ checked: number; resumed: number }> {
   const { resumePayments } = proxyActivities<SweepPorts>({ ...sweep, summary: 'resume payments without a workflow' });
-  return resumePayments({ untouchedForSeconds });
+  return resumePayments({ ageMinSeconds });
 }

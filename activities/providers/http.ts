@@ -11,8 +11,8 @@ export interface HttpAnswer {
 /** A provider's HTTP connections. */
 export interface HttpClient {
   /**
-   * Sends a request and reads the whole answer. Throws a `ProviderFault`: `unavailable` when certainly no byte was
-   * written, `unknown_outcome` when the request left and no whole answer came back in time.
+   * Sends a request, with the call's correlation id, and reads the whole answer. Throws a `ProviderFault`: `unavailable`
+   * when certainly no byte was written, `unknown_outcome` when the request left and no whole answer came back in time.
    */
   send(request: HttpRequest, call: ProviderCall): Promise<HttpAnswer>;
   close(): Promise<void>;
@@ -20,6 +20,7 @@ export interface HttpClient {
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST';
+  /** Below the client's base URL, with a slash first. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
@@ -28,8 +29,10 @@ export interface HttpRequest {
 const connectTimeoutMs = 2_000;
 const answerBytesMax = 1_000_000;
 
-/** Opens connections to one origin: no retries, no redirects, no pipelining, answers of at most 1 MB. */
-export function createHttpClient(origin: string, connectionsMax = 64): HttpClient {
+/** Opens connections to one base URL: no retries, no redirects, no pipelining, answers of at most 1 MB. */
+export function createHttpClient(baseUrl: string, connectionsMax = 64): HttpClient {
+  const { origin, pathname } = new URL(baseUrl);
+  const basePath = pathname.replace(/\/$/, '');
   const agent = new Agent({
     connections: connectionsMax,
     pipelining: 1,
@@ -37,13 +40,14 @@ export function createHttpClient(origin: string, connectionsMax = 64): HttpClien
     maxResponseSize: answerBytesMax,
   });
   return {
-    send: (request, call) => exchange(agent, origin, request, call),
+    send: (request, call) => exchange(agent, origin, { ...request, path: basePath + request.path }, call),
     close: () => agent.close(),
   };
 }
 
 async function exchange(agent: Agent, origin: string, request: HttpRequest, call: ProviderCall): Promise<HttpAnswer> {
   let isWritten = false;
+  call.noteStatus?.(null);
   const guarded = agent.compose((dispatch) => (options, handler) => {
     const onRequestStart = handler.onRequestStart?.bind(handler);
     handler.onRequestStart = (controller, context) => {
@@ -58,10 +62,11 @@ async function exchange(agent: Agent, origin: string, request: HttpRequest, call
       origin,
       path: request.path,
       method: request.method,
-      headers: { accept: 'application/json', ...request.headers },
+      headers: { accept: 'application/json', 'x-correlation-id': call.correlationId, ...request.headers },
       body: request.body ?? null,
-      signal: AbortSignal.timeout(call.timeoutMs),
+      signal: AbortSignal.timeout(Math.ceil(call.timeoutMs)),
     });
+    call.noteStatus?.(answer.statusCode);
     return { status: answer.statusCode, headers: answer.headers, body: await readText(answer.body) };
   } catch (error) {
     if (isWritten) throw new ProviderFault('unknown_outcome', 'no whole answer came back in time', { cause: error });

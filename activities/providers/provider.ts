@@ -1,4 +1,5 @@
 import type { ChargeOutcome, FaultKind } from '../../workflows/domain/outcome.ts';
+import type { ProviderCapabilities } from '../../workflows/domain/routing.ts';
 
 /**
  * What every payment provider offers to the rest of the product. An adapter is a folder beside this file; the registry
@@ -6,9 +7,15 @@ import type { ChargeOutcome, FaultKind } from '../../workflows/domain/outcome.ts
  */
 export interface Provider {
   readonly name: string;
+  readonly capabilities: ProviderCapabilities;
   readonly idempotency: Idempotency;
   /** How long after `send_before` a request may still be processed: until then "not found" proves nothing. */
   readonly processingHorizonMs: number;
+  /**
+   * Makes what a charge needs at a provider that wants two steps, and moves no money by it. Answers the id of what it made,
+   * the same one for the same key. Throws a `ProviderFault`.
+   */
+  prepare?(request: PrepareRequest, call: ProviderCall): Promise<string>;
   /** Charges a card once per idempotency key. Throws a `ProviderFault` when there is no outcome to report. */
   charge(request: ChargeRequest, call: ProviderCall): Promise<ChargeOutcome>;
   /** Finds a charge by our reference and key; null when the provider does not know it. Throws a `ProviderFault`. */
@@ -31,17 +38,25 @@ export type Idempotency =
   | { readonly kind: 'lookup' }
   | { readonly kind: 'none' };
 
-/** A charge to make. `reference` is the payment's id; the amount is in minor units as ISO 4217 counts them. */
-export interface ChargeRequest {
+/** What comes before a charge, under a key of its own. */
+export interface PrepareRequest {
+  /** The payment's id. */
   readonly reference: string;
   readonly idempotencyKey: string;
+  /** Minor units as ISO 4217 counts them. */
   readonly amountMinor: bigint;
   readonly currency: string;
+  readonly paymentMethod: string;
   readonly cardToken: string;
 }
 
+/** A charge to make. `preparationId` is what `prepare` answered; null at a provider without it. */
+export interface ChargeRequest extends PrepareRequest {
+  readonly preparationId: string | null;
+}
+
 /** A charge to find. Amount and currency are what we asked for: another amount found is a `mismatched` outcome. */
-export type ChargeLookUp = Omit<ChargeRequest, 'cardToken'>;
+export type ChargeLookUp = Omit<ChargeRequest, 'cardToken' | 'paymentMethod'>;
 
 /** How one exchange is to be made. */
 export interface ProviderCall {
@@ -50,6 +65,8 @@ export interface ProviderCall {
   readonly timeoutMs: number;
   /** Asked in the moment before the request is written: false means that it is too late and nothing may leave. */
   mayStillSend(): boolean;
+  /** Told the HTTP status of the latest exchange, for the log; null from its beginning until it is answered. */
+  noteStatus?(status: number | null): void;
 }
 
 /** A call without an outcome. `kind` says whether it happened and whether it may be repeated; see `FaultKind`. */

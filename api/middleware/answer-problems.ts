@@ -9,6 +9,7 @@ export function answerProblems(logger: Logger): ErrorRequestHandler {
   return (error: unknown, _request, response, _next) => {
     const problem = error instanceof Problem ? error : problemOf(error);
     const requestId = requestIdOf(response);
+    response.locals['problem'] = problem.code;
     if (problemCatalogue[problem.code].status >= 500) {
       logger.error({ err: problem.cause ?? error, code: problem.code, request_id: requestId }, 'request failed');
     }

@@ -10,7 +10,7 @@ import type { Caller, Permission } from '../route.ts';
  * Who calls. While the database is away, `outage` is its error and the caller is whom this process last read for the key:
  * enough to name what is refused, never to do anything, because the key may have been revoked meanwhile.
  */
-export interface Authenticated {
+interface Authenticated {
   readonly caller: Caller;
   readonly outage: unknown;
 }

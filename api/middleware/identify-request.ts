@@ -19,6 +19,8 @@ export const identifyRequest: RequestHandler = (request, response, next) => {
   else if (!isValid) {
     const detail = 'must be 1 to 64 letters, digits, dots, dashes or underscores';
     next(new Problem('invalid_header', { errors: [{ header: 'X-Request-Id', detail }] }));
+  } else if (request.headers.host === undefined && request.httpVersion === '1.1') {
+    next(new Problem('invalid_header', { errors: [{ header: 'Host', detail: 'is missing' }] })); // RFC 9112, section 3.2
   } else next();
 };
 

@@ -3,17 +3,20 @@ import type { z } from 'zod';
 import { containsCardNumber } from '../../workflows/domain/card-number.ts';
 import { pointerToken } from '../../workflows/domain/json-pointer.ts';
 import { type FieldError, Problem } from '../errors.ts';
-import type { Route } from '../route.ts';
+import { noQuery, type Route } from '../route.ts';
 
 const errorsMax = 20;
 
 /** Headers, parameters and body of a request as the route's declaration has them. Throws a `Problem` that names what is wrong. */
-export function validate(route: Route, request: Request): { headers: unknown; params: unknown; body: unknown } {
+export function validate(
+  route: Route,
+  request: Request,
+): { headers: unknown; params: unknown; query: unknown; body: unknown } {
   refuseCardInAddress(request);
-  refuseUnknownQuery(request);
   return {
     headers: validHeaders(route, request),
     params: route.params.parse(request.params),
+    query: validQuery(route.query ?? noQuery, request.query),
     body: route.body === undefined ? undefined : validBody(route.body, request.body),
   };
 }
@@ -54,19 +57,42 @@ function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
   return [{ pointer: pointerOf(issue.path), detail: issue.message }];
 }
 
-/** JSON pointer (RFC 6901) of a path; long names are cut, lone surrogates replaced: the answer itself must be readable. */
+/** JSON pointer (RFC 6901) of a path. */
 function pointerOf(path: readonly PropertyKey[]): string {
-  return path.map((part) => `/${pointerToken(String(part).toWellFormed().slice(0, 100))}`).join('');
+  return path.map((part) => `/${pointerToken(readable(String(part)))}`).join('');
 }
 
+/** A name that somebody sent: long ones are cut, lone surrogates replaced, because the answer itself must be readable. */
+function readable(name: string): string {
+  return name.toWellFormed().slice(0, 100);
+}
+
+function validQuery(schema: z.ZodObject, query: Request['query']): unknown {
+  const known = Object.keys(schema.shape);
+  const list = known.length === 0 ? 'none' : known.join(', ');
+  const misused = Object.entries(query).flatMap(([name, value]): FieldError[] => {
+    const parameter = readable(name);
+    if (!known.includes(name)) return [{ parameter, detail: `is not known here; known parameters: ${list}` }];
+    return Array.isArray(value) ? [{ parameter, detail: 'must be sent once' }] : [];
+  });
+  if (misused.length > 0) throw new Problem('validation_failed', { errors: misused.slice(0, errorsMax) });
+  const result = schema.safeParse({ ...query });
+  if (result.success) return result.data;
+  const errors = result.error.issues.map((issue) => ({ parameter: String(issue.path[0]), detail: issue.message }));
+  throw new Problem('validation_failed', { errors });
+}
+
+/** Names what holds the number, unless its name does. */
 function refuseCardInAddress(request: Request): void {
-  const texts = [request.params, request.query].flatMap((part) => Object.entries(part).flat(2)).map(String);
-  if (!texts.some((text) => containsCardNumber(text))) return;
-  throw new Problem('card_number_refused', { detail: 'The address of the request holds a card number.' });
+  const held = Object.entries(request.query).filter((entry) => holdsCard(entry.flat(2)));
+  if (held.length === 0 && !holdsCard(Object.values(request.params).flat())) return;
+  const named = held.map(([name]) => name).filter((name) => !containsCardNumber(name));
+  throw new Problem('card_number_refused', {
+    detail: 'The address of the request holds a card number.',
+    errors: named.slice(0, errorsMax).map((name) => ({ parameter: readable(name), detail: 'holds a card number' })),
+  });
 }
 
-function refuseUnknownQuery(request: Request): void {
-  const [name] = Object.keys(request.query);
-  if (name === undefined) return;
-  throw new Problem('validation_failed', { detail: 'This route takes no query parameters.' });
+function holdsCard(texts: readonly unknown[]): boolean {
+  return texts.map(String).some((text) => containsCardNumber(text));
 }

@@ -10,7 +10,7 @@ export const healthLive = publicRoute(
     summary: 'Is the process alive?',
     description: 'Answers as long as the process does, whatever the state of what it depends on.',
     permission: null,
-    hasEnvelope: false,
+    envelope: 'none',
     headers: z.object({}),
     params: z.object({}),
     body: undefined,

@@ -8,6 +8,7 @@ import { parseMoney } from '../../workflows/domain/money.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../errors.ts';
 import type { PaymentSubmission } from '../payment-client.ts';
+import { changeableFields } from '../payment-fields.ts';
 import { paymentSchema, toPaymentObject } from '../payment-object.ts';
 import { hashOfBody } from '../request-hash.ts';
 import { idempotencyKey, prefer } from '../request-headers.ts';
@@ -25,20 +26,18 @@ const body = z
   .strictObject({
     amount: z.string().max(40).describe('Decimal string in units of the currency, e.g. "25.99"'),
     currency: z.string().max(10).describe('ISO 4217, e.g. "USD"'),
-    payment_method: z.literal('credit_card'),
+    payment_method: z.enum(['credit_card', 'paypal']),
     card_token: z
       .string()
-      .regex(/^[A-Za-z0-9_-]{1,128}$/, 'must be a token: 1 to 128 letters, digits, dashes or underscores'),
+      .regex(/^[A-Za-z0-9_-]{1,128}$/, 'must be a token: 1 to 128 letters, digits, dashes or underscores')
+      .describe('Stands for the card, e.g. `tok_visa_…`; for `paypal` for the payer’s stored wallet, `tok_paypal_…`'),
     external_id: text(100).optional().describe('Your own id of the payment, unique; the payment’s id if absent'),
     purpose: z.enum(['purchase', 'subscription', 'donation', 'top_up', 'other']).default('purchase'),
     customer_id: text(100).optional(),
-    customer_email: z.email().max(254).optional(),
-    customer_name: text(200).optional(),
-    description: text(500).optional(),
-    metadata: z
-      .record(text(40), text(500))
-      .refine((entries) => Object.keys(entries).length <= 50, 'must have at most 50 entries')
-      .default({}),
+    customer_email: changeableFields.customer_email.optional(),
+    customer_name: changeableFields.customer_name.optional(),
+    description: changeableFields.description.optional(),
+    metadata: changeableFields.metadata.default({}),
     is_test: z.boolean().optional().describe('Must equal the mode of the API key'),
   })
   .superRefine((given, context) => {
@@ -60,7 +59,7 @@ export const createPayment = merchantRoute(
       'Charges a card once. 201 when the outcome is known (a decline is one: `status` is `failed`), 202 while it is not. ' +
       'Repeat with the same `Idempotency-Key` to learn the state as it is then.',
     permission: 'payments:write',
-    hasEnvelope: true,
+    envelope: 'object',
     headers,
     params: z.object({}),
     body,
@@ -130,6 +129,7 @@ function submissionOf(request: CreateRequest, caller: Caller, key: string): Paym
       receivedAt: request.receivedAt.toISOString(),
       expiresAfterSeconds: settings.expires_after,
       askForSeconds: settings.ask_for,
+      routing: settings.routing,
     },
   };
 }

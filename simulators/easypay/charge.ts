@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { MovementOrder } from '../bank/movement.ts';
 import { amountMinorSchema, currencySchema } from '../bank/movement.ts';
-import type { TestCard } from './test-tokens.ts';
+import type { DeclineReason, TestToken } from '../face/test-tokens.ts';
 
 /** The body of `POST /v1/charges`. */
 export const chargeRequestSchema = z.strictObject({
@@ -35,8 +35,11 @@ export const storedChargeSchema = z.strictObject({ charge: chargeSchema, request
 /** What EasyPay keeps of a charge. */
 export type StoredCharge = z.infer<typeof storedChargeSchema>;
 
+/** A card that EasyPay can charge. */
+export type Card = Exclude<TestToken, { readonly brand: 'paypal' }>;
+
 /** Decides a new charge on a card. A card that never answers has no charge. */
-export function decideCharge(request: ChargeRequest, idempotencyKey: string, card: TestCard): Charge {
+export function decideCharge(request: ChargeRequest, idempotencyKey: string, card: Card): Charge {
   return {
     id: `epc_${randomBytes(12).toString('hex')}`,
     reference: request.reference,
@@ -66,26 +69,33 @@ export function movementOf(charge: Charge): MovementOrder {
   };
 }
 
-/** Whether two requests ask for the same. */
-export function isSameRequest(one: ChargeRequest, other: ChargeRequest): boolean {
-  return (
-    one.reference === other.reference &&
-    one.amount_minor === other.amount_minor &&
-    one.currency === other.currency &&
-    one.card_token === other.card_token &&
-    one.description === other.description
-  );
-}
-
 type Verdict = Pick<Charge, 'status' | 'response_code' | 'response_message'>;
 
 const approved: Verdict = { status: 'approved', response_code: '00', response_message: 'Approved' };
 
-function verdictOf({ behavior }: TestCard): Verdict {
-  if (behavior.kind === 'approve') return approved;
-  if (behavior.kind === 'pending') {
-    return { status: 'pending', response_code: '09', response_message: 'Request in progress' };
+// The codes are those of ISO 8583, field 39, as networks use them.
+const declines: Readonly<Record<DeclineReason, readonly [code: string, message: string]>> = {
+  do_not_honor: ['05', 'Do not honor'],
+  insufficient_funds: ['51', 'Insufficient funds'],
+  expired_card: ['54', 'Expired card'],
+  incorrect_cvc: ['82', 'Incorrect CVC'],
+  lost_card: ['41', 'Lost card'],
+  limit_exceeded: ['61', 'Exceeds amount limit'],
+  issuer_away: ['91', 'Issuer unavailable'],
+  processing_error: ['96', 'System malfunction'],
+};
+
+function verdictOf({ behavior }: Card): Verdict {
+  switch (behavior.kind) {
+    case 'approve':
+      return approved;
+    case 'pending':
+      return { status: 'pending', response_code: '09', response_message: 'Request in progress' };
+    case 'never':
+      throw new Error('A card that never answers decides nothing');
+    case 'decline': {
+      const [code, message] = declines[behavior.reason];
+      return { status: 'declined', response_code: code, response_message: message };
+    }
   }
-  if (behavior.kind === 'never') throw new Error('A card that never answers decides nothing');
-  return { status: 'declined', response_code: behavior.code, response_message: behavior.message };
 }

@@ -1,44 +1,37 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Express, Request, RequestHandler, Response } from 'express';
 import express from 'express';
 import { z } from 'zod';
 import type { Book } from '../bank/book.ts';
-import type { CallClass, Faults, Injection } from '../faults.ts';
-import { errorAnswers, errorBody, HttpError, notFound, parseRequest } from '../http.ts';
-import type { Parking } from '../parking.ts';
-import type { Answer } from './answers.ts';
-import { chargeAnswer, deliver, strikeBefore } from './answers.ts';
-import type { ChargeRequest, StoredCharge } from './charge.ts';
+import type { Course, Face } from '../face/face.ts';
+import { serve } from '../face/face.ts';
+import type { Operations } from '../face/faults.ts';
+import { chargeFaults, readFaults } from '../face/faults.ts';
+import { keyReused, requestInProgress } from '../face/keys.ts';
+import { doLater, remainingMs } from '../face/later.ts';
+import type { Answer } from '../face/strikes.ts';
+import { pendingMs, testTokens } from '../face/test-tokens.ts';
+import { createApp, HttpError, parseRequest } from '../http.ts';
+import type { Card, Charge, ChargeRequest, StoredCharge } from './charge.ts';
 import { chargeRequestSchema, decideCharge } from './charge.ts';
-import type { Charges, KeyStanding } from './charges.ts';
-import type { TestCard } from './test-tokens.ts';
-import { testCards } from './test-tokens.ts';
+import type { Charges } from './charges.ts';
 
-/** What the EasyPay face works with. Work that still waits when `stopping` fires ends there, as in a crash. */
+/** What can be asked of EasyPay. */
+export const easypayOperations: Operations = { charge: chargeFaults, lookup: readFaults };
+
+/** What the EasyPay face works with. */
 export interface EasyPay {
+  readonly face: Face;
   readonly apiKey: string;
   readonly book: Book;
   readonly charges: Charges;
-  readonly faults: Faults;
-  readonly parking: Parking;
-  readonly stopping: AbortSignal;
-  readonly warn: (message: string) => void;
 }
 
 interface ChargeCall {
   readonly key: string;
   readonly request: ChargeRequest;
-  readonly card: TestCard;
+  readonly card: Card;
 }
 
-const callClasses: Readonly<Record<KeyStanding['kind'], CallClass>> = {
-  new: 'commits',
-  stored: 'replays',
-  reused: 'conflicts',
-  in_progress: 'conflicts',
-};
-const lateCommitMsDefault = 2_000;
-const pendingMsMax = 2_000;
 const bodySizeMax = '16kb';
 
 const headersSchema = z.object({
@@ -49,22 +42,19 @@ const lookupSchema = z.strictObject({ reference: z.string('is required').min(1).
 
 /** EasyPay's JSON gateway: `POST /v1/charges` and `GET /v1/charges?reference=`. */
 export function createEasyPayFace(easypay: EasyPay): Express {
-  const face = express().disable('x-powered-by').disable('etag');
-  face.use(authenticate(easypay.apiKey));
-  face.post('/v1/charges', express.json({ limit: bodySizeMax }), (request, response) =>
-    postCharge(easypay, request, response),
-  );
-  face.get('/v1/charges', (request, response) => getCharges(easypay, request, response));
-  face.use(notFound);
-  face.use(errorAnswers(easypay.warn));
-  return face;
+  return createApp(easypay.face, (app) => {
+    app.use(authenticate(easypay.apiKey));
+    app.post('/v1/charges', express.json({ limit: bodySizeMax }), (request, response) =>
+      postCharge(easypay, request, response),
+    );
+    app.get('/v1/charges', (request, response) => getCharges(easypay, request, response));
+  });
 }
 
 /** Approves the charges that a former process left pending, each when it would have been due. */
-export function resumePending(easypay: EasyPay): void {
+export function resumeEasyPay(easypay: EasyPay): void {
   for (const stored of easypay.charges.pending()) {
-    const ageMs = Date.now() - Date.parse(stored.charge.created_at);
-    approveLater(easypay, stored, Math.min(Math.max(0, pendingMsMax - ageMs), pendingMsMax));
+    approveLater(easypay, stored, remainingMs(stored.charge.created_at, pendingMs));
   }
 }
 
@@ -78,100 +68,61 @@ function authenticate(apiKey: string): RequestHandler {
   };
 }
 
-async function getCharges(easypay: EasyPay, request: Request, response: Response): Promise<void> {
+async function getCharges({ face, charges }: EasyPay, request: Request, response: Response): Promise<void> {
   const { reference } = parseRequest(lookupSchema, request.query);
-  const injection = easypay.faults.decide('lookup', 'looks_up');
-  if (strikeBefore(response, injection)) return;
-  const answer = { status: 200, body: { charges: easypay.charges.withReference(reference) } };
-  await deliver(response, answer, injection, {
-    onServed: () => easypay.faults.served('lookup'),
-    stopping: easypay.stopping,
-  });
+  const read = () => ({ status: 200, body: { charges: charges.withReference(reference) } });
+  await serve(face, { operation: 'lookup', reference, key: null, response }, { kind: 'read', read });
 }
 
 async function postCharge(easypay: EasyPay, request: Request, response: Response): Promise<void> {
-  const call = readCall(request);
-  const standing = easypay.charges.standingOf(call.key, call.request);
-  const injection = easypay.faults.decide('charge', callClasses[standing.kind]);
-  if (strikeBefore(response, injection)) return;
+  const asked = readCharge(request);
+  const call = { operation: 'charge', reference: asked.request.reference, key: asked.key, response };
+  await serve(easypay.face, call, courseOf(easypay, asked));
+}
+
+function courseOf(easypay: EasyPay, { key, request, card }: ChargeCall): Course {
+  const { book, charges } = easypay;
+  const standing = charges.keys.standingOf(key, request);
   switch (standing.kind) {
     case 'reused':
-      return answerCharge(easypay, response, injection, keyReused);
+      return { kind: 'refuse', error: keyReused };
     case 'in_progress':
-      return answerCharge(easypay, response, injection, requestInProgress);
+      return { kind: 'refuse', error: requestInProgress };
     case 'stored': {
-      const answer = chargeAnswer(200, standing.charge, injection);
-      return answerCharge(easypay, response, injection, { ...answer, headers: { 'idempotent-replayed': 'true' } });
+      const headers = { 'idempotent-replayed': 'true' };
+      return { kind: 'repeat', answer: { ...answerOf(200, standing.result), headers } };
     }
     case 'new':
-      // Such a card keeps its caller waiting and reserves nothing.
-      if (call.card.behavior.kind === 'never') return undefined;
-      return easypay.charges.whileReserved(call.key, call.request, () => charge(easypay, call, response, injection));
+      if (card.behavior.kind === 'never') return { kind: 'ignore' };
+      return {
+        kind: 'work',
+        afterMs: card.behavior.kind === 'approve' ? card.behavior.afterMs : 0,
+        whileReserved: (work) => charges.keys.whileReserved(key, request, work),
+        commit: async () => {
+          const stored = { charge: decideCharge(request, key, card), request };
+          await charges.store(book, stored);
+          if (stored.charge.status === 'pending') approveLater(easypay, stored, pendingMs);
+          return answerOf(201, stored.charge);
+        },
+      };
   }
 }
 
-// From here on the work goes on whether the client waits or not.
-async function charge(
-  easypay: EasyPay,
-  call: ChargeCall,
-  response: Response,
-  injection: Injection | undefined,
-): Promise<void> {
-  const { behavior } = call.card;
-  const place = { reference: call.request.reference, key: call.key };
-  const isLate = injection?.fault === 'late_commit';
-  if (isLate) await pause(easypay, injection.delayMs ?? lateCommitMsDefault);
-  if (behavior.kind === 'approve') await pause(easypay, behavior.afterMs);
-  await easypay.parking.pass('before_commit', place);
-  const stored = { charge: decideCharge(call.request, call.key, call.card), request: call.request };
-  await easypay.charges.store(easypay.book, stored);
-  if (behavior.kind === 'pending') approveLater(easypay, stored, behavior.approvedAfterMs);
-  if (isLate) injection.happened();
-  await easypay.parking.pass('after_commit', place);
-  if (!isLate) await answerCharge(easypay, response, injection, chargeAnswer(201, stored.charge, injection));
+function approveLater({ face, book, charges }: EasyPay, stored: StoredCharge, afterMs: number): void {
+  doLater(face, afterMs, () => charges.approve(book, stored));
 }
 
-function answerCharge(
-  easypay: EasyPay,
-  response: Response,
-  injection: Injection | undefined,
-  answer: Answer,
-): Promise<void> {
-  return deliver(response, answer, injection, {
-    onServed: () => easypay.faults.served('charge'),
-    stopping: easypay.stopping,
-  });
-}
-
-function approveLater(easypay: EasyPay, stored: StoredCharge, afterMs: number): void {
-  const work = async () => {
-    await pause(easypay, afterMs);
-    await easypay.charges.approve(easypay.book, stored);
-  };
-  work().catch((error: unknown) => {
-    if (!easypay.stopping.aborted) easypay.warn(`A pending charge was not approved: ${String(error)}`);
-  });
-}
-
-async function pause(easypay: EasyPay, ms: number): Promise<void> {
-  if (ms > 0) await delay(ms, undefined, { signal: easypay.stopping });
-}
-
-function readCall(request: Request): ChargeCall {
+function readCharge(request: Request): ChargeCall {
   const headers = parseRequest(headersSchema, request.headers);
   const body = parseRequest(chargeRequestSchema, request.body);
-  const card = testCards.get(body.card_token);
-  if (card === undefined) {
+  const card = testTokens.get(body.card_token);
+  if (card === undefined || card.brand === 'paypal') {
     throw new HttpError(422, 'unknown_card_token', 'EasyPay knows no such card token', 'card_token');
   }
   return { key: headers['idempotency-key'], request: body, card };
 }
 
-const keyReused: Answer = {
-  status: 409,
-  body: errorBody('idempotency_key_reused', 'This idempotency key came with another body before'),
-};
-const requestInProgress: Answer = {
-  status: 409,
-  body: errorBody('request_in_progress', 'The first call with this idempotency key is still being worked on'),
-};
+function answerOf(status: number, charge: Charge): Answer {
+  const wrongBody = { ...charge, amount_minor: String(BigInt(charge.amount_minor) + 1n) };
+  return { status, body: charge, wrongBody };
+}

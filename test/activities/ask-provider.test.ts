@@ -2,10 +2,17 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { askProvider } from '../../activities/ask-provider.ts';
-import { type Idempotency, type Provider, ProviderFault } from '../../activities/providers/provider.ts';
+import {
+  type ChargeLookUp,
+  type Idempotency,
+  type Provider,
+  ProviderFault,
+} from '../../activities/providers/provider.ts';
 import { beginAttempt } from '../../prisma/attempts.ts';
 import { createMerchant } from '../../prisma/merchants.ts';
+import { beginPreparation, confirmPreparation } from '../../prisma/preparations.ts';
 import { createLogger } from '../../runtime/logger.ts';
+import { createWorkerMetrics } from '../../runtime/metrics.ts';
 import { attemptIdOf } from '../../workflows/domain/ids.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
 import { insertPendingPayment } from '../support/payment-row.ts';
@@ -22,6 +29,7 @@ afterAll(() => database?.close());
 function aProvider(changes: Partial<Provider>): Provider {
   return {
     name: 'slowpay',
+    capabilities: { methods: ['credit_card'], brands: null, currencies: null },
     idempotency: { kind: 'key' },
     processingHorizonMs: 60_000,
     charge: () => Promise.reject(new Error('nobody charges here')),
@@ -35,18 +43,26 @@ function aProvider(changes: Partial<Provider>): Provider {
 async function ask(
   provider: Provider,
   mayRepeat = true,
-): Promise<{ readonly answer: Promise<unknown>; readonly state: () => Promise<string> }> {
+  prepare: (paymentId: string) => Promise<void> = async () => undefined,
+): Promise<{
+  readonly paymentId: string;
+  readonly answer: Promise<unknown>;
+  readonly state: () => Promise<string>;
+}> {
   const paymentId = await insertPendingPayment(database);
+  await prepare(paymentId);
   const attemptId = attemptIdOf(paymentId, 'charge', 1);
-  const attempt = { attemptId, paymentId, operation: 'charge', number: 1, provider: provider.name } as const;
+  const attempt = { attemptId, paymentId, number: 1, provider: provider.name };
   await beginAttempt(database.db, merchantId, { ...attempt, sender: 'other', sendWithinMs: -1, isUrgent: false });
   const deps = {
     db: database.db,
     providers: new Map([[provider.name, provider]]),
     logger: createLogger('test', 'silent'),
+    metrics: createWorkerMetrics(database.db.pool),
   };
   const input = { paymentId, merchantId, attemptNumber: 1, provider: provider.name, mayRepeat };
   return {
+    paymentId,
     answer: new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR', () => undefined) }).run(
       askProvider,
       deps,
@@ -98,4 +114,35 @@ test('a provider that names a wait is not asked again before it is over', async 
   const { answer, state } = await ask(aProvider({ lookUpCharge: () => Promise.reject(fault) }));
   await expect(answer).rejects.toMatchObject({ ...stillUnknown, nextRetryDelay: 90_000 });
   expect(await state()).toBe('sent');
+});
+
+test('a provider that wanted two steps is asked with what it made in the first', async () => {
+  const asked: ChargeLookUp[] = [];
+  const provider = aProvider({
+    lookUpCharge: async (request) => {
+      asked.push(request);
+      return null;
+    },
+  });
+  const { answer, paymentId } = await ask(provider, true, async (id) => {
+    const attemptId = attemptIdOf(id, 'prepare', 1);
+    const preparation = { attemptId, paymentId: id, chargeAttemptId: attemptIdOf(id, 'charge', 1), sender: 'other' };
+    await beginPreparation(database.db, merchantId, {
+      ...preparation,
+      number: 1,
+      provider: provider.name,
+      sendWithinMs: 3_000,
+    });
+    await confirmPreparation(database.db, merchantId, attemptId, 'order_1');
+  });
+  expect(await answer).toEqual({ kind: 'repeat' });
+  expect(asked).toEqual([
+    {
+      reference: paymentId,
+      idempotencyKey: attemptIdOf(paymentId, 'charge', 1),
+      amountMinor: 2599n,
+      currency: 'USD',
+      preparationId: 'order_1',
+    },
+  ]);
 });

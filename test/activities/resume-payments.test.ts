@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { resumePayments } from '../../activities/resume-payments.ts';
 import { createMerchant } from '../../prisma/merchants.ts';
 import { createLogger } from '../../runtime/logger.ts';
+import { createWorkerMetrics } from '../../runtime/metrics.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
 import { insertPendingPayment } from '../support/payment-row.ts';
 
@@ -42,8 +43,10 @@ async function pass(start: (paymentId: string) => void) {
   });
   const environment = new MockActivityEnvironment({}, { client, logger: new DefaultLogger('ERROR', () => undefined) });
   environment.on('heartbeat', (details: unknown) => heartbeats.push(details));
-  const deps = { db: database.db, providers: new Map(), logger: createLogger('test', 'silent') };
-  const result = environment.run(resumePayments, deps, { untouchedForSeconds: 20 });
+  const { db } = database;
+  const metrics = createWorkerMetrics(db.pool);
+  const deps = { db, providers: new Map(), logger: createLogger('test', 'silent'), metrics };
+  const result = environment.run(resumePayments, deps, { ageMinSeconds: 20 });
   return { result, asked, heartbeats };
 }
 

@@ -12,7 +12,7 @@ const run = promisify(execFile);
 const root = new URL('../../', import.meta.url);
 
 const media = z.record(
-  z.string().regex(/^application\//),
+  z.string().regex(/^(application\/|text\/plain$)/),
   z.strictObject({ schema: z.record(z.string(), z.unknown()) }),
 );
 const parameter = z.strictObject({
@@ -91,6 +91,26 @@ describe('the OpenAPI document', () => {
     expect(declared.filter(({ required }) => !required)).toEqual([]);
   });
 
+  test.each(operations)('$method $path declares the parameters of its query, each optional', (one) => {
+    const { query = z.object({}) } = routeOf(one.operationId);
+    const declared = (one.parameters ?? []).filter((given) => given.in === 'query');
+    expect(declared.map(({ name }) => name)).toEqual(Object.keys(query.shape));
+    expect(declared.filter(({ required }) => required)).toEqual([]);
+  });
+
+  test.each(operations)('$method $path answers a list exactly as its envelope says', ({ operationId, responses }) => {
+    const { envelope } = routeOf(operationId);
+    const bodies = Object.entries(responses).filter(([status]) => status.startsWith('2'));
+    const members = { none: [], text: [], object: ['data'], list: ['data', 'has_more', 'next_cursor'] }[envelope];
+    for (const [, { content }] of bodies) {
+      const { required = [] } = z
+        .looseObject({ required: z.array(z.string()).optional() })
+        .parse((content['application/json'] ?? content['text/plain'])?.schema);
+      if (members.length > 0) expect(required).toEqual([...members, 'request_id', 'timestamp']);
+      expect(required.includes('next_cursor')).toBe(envelope === 'list');
+    }
+  });
+
   test.each(operations)(
     '$method $path names its permission, or asks for no key',
     ({ operationId, security, description }) => {
@@ -106,7 +126,9 @@ describe('the OpenAPI document', () => {
       const route = routeOf(operationId);
       expect(Object.keys(responses)).toEqual(expect.arrayContaining(Object.keys(route.responses)));
       for (const status of Object.keys(route.responses))
-        expect(responses[status]?.content).toHaveProperty('application/json');
+        expect(Object.keys(responses[status]?.content ?? {})).toContain(
+          route.envelope === 'text' ? 'text/plain' : 'application/json',
+        );
       const always: ProblemCode[] = [
         'invalid_header',
         'method_not_allowed',

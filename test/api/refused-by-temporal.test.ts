@@ -1,61 +1,41 @@
-import { randomBytes, randomUUID } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
-import { Writable } from 'node:stream';
+import { randomUUID } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import proto from '@temporalio/proto';
-import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { createApp } from '../../api/app.ts';
 import { createPaymentClient } from '../../api/payment-client.ts';
 import { hashOfBody } from '../../api/request-hash.ts';
-import { storeApiKey } from '../../prisma/api-keys.ts';
-import { createMerchant } from '../../prisma/merchants.ts';
 import { acceptPayment } from '../../prisma/payments.ts';
-import { makeKey } from '../../runtime/api-key.ts';
 import { paymentIdOf } from '../../workflows/domain/ids.ts';
 import { aPayment, postPayment } from '../support/api-client.ts';
+import { type ApiServer, startApi } from '../support/api-server.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
 import { aPaymentRequest } from '../support/payment-request.ts';
 
 const { errordetails, workflowservice } = proto.temporal.api;
 const merchantId = 'mer_1';
-const apiKeyPepper = randomBytes(32).toString('hex');
-const key = makeKey('test', apiKeyPepper);
 
 /** A client without a server: what Temporal would answer, the test says, below all that the SDK makes of it. */
 const connection = Connection.lazy({ address: '127.0.0.1:1' });
 const { workflowService } = connection;
-let log = '';
 let database: TestDatabase;
-let server: Server;
-let apiUrl: string;
+let api: ApiServer;
+let apiKey: string;
+/** Where the log of this test begins. */
+let logStart = 0;
+const log = () => api.log().slice(logStart);
 
 beforeAll(async () => {
   database = await startDatabase();
-  await createMerchant(database.db, { id: merchantId, name: 'Merchant' });
-  const permissions = ['payments:read', 'payments:write'];
-  await storeApiKey(database.db, merchantId, { ...key, name: 'key', isTest: true, permissions });
-  const sink = new Writable({
-    write(chunk, _encoding, done) {
-      log += String(chunk);
-      done();
-    },
-  });
-  const payments = createPaymentClient(new Client({ connection }));
-  server = createServer(createApp({ db: database.db, payments, logger: pino(sink), apiKeyPepper }));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');
-  apiUrl = `http://127.0.0.1:${address.port}`;
+  api = await startApi(database, createPaymentClient(new Client({ connection })));
+  apiKey = await api.keyFor(merchantId);
 });
 afterEach(() => {
   vi.restoreAllMocks();
-  log = '';
+  logStart = api.log().length;
 });
 afterAll(async () => {
-  server?.closeAllConnections();
-  server?.close();
+  api?.close();
   await connection.close();
   await database?.close();
 });
@@ -69,7 +49,7 @@ function temporalAnswers(
 }
 
 const post = (idempotencyKey: string = randomUUID(), prefer = 'wait=2') =>
-  postPayment(apiUrl, aPayment(), { apiKey: key.text, key: idempotencyKey, headers: { prefer } });
+  postPayment(api.url, aPayment(), { apiKey, key: idempotencyKey, headers: { prefer } });
 
 /** An error as the gRPC library makes it. */
 function grpcError(code: number, words: string, statusDetails: readonly Uint8Array[] = []): Error {
@@ -109,8 +89,8 @@ describe('a refusal by Temporal', () => {
     const answer = await post();
     expect([answer.status, answer.problem.code]).toEqual([503, 'not_accepted']);
     expect(submissions).toHaveBeenCalledTimes(1);
-    expect(log).toMatch(/request failed/);
-    expect(log).toContain(logged);
+    expect(log()).toMatch(/request failed/);
+    expect(log()).toContain(logged);
   });
 
   test('that comes after the payment was taken leaves it open whether it was accepted', async () => {
@@ -127,7 +107,7 @@ describe('a refusal by Temporal', () => {
     const answer = await post(idempotencyKey);
     expect([answer.status, answer.payment.status]).toEqual([202, 'pending']);
     expect(submissions).toHaveBeenCalledTimes(1);
-    expect(log).toContain('Request unauthorized.');
+    expect(log()).toContain('Request unauthorized.');
   });
 });
 
@@ -146,7 +126,7 @@ test('a handler that fails is an error of ours, and is not asked again', async (
   const answer = await post();
   expect([answer.status, answer.problem.code]).toEqual([500, 'internal_error']);
   expect(submissions).toHaveBeenCalledTimes(1);
-  expect(log).toContain('a defect');
+  expect(log()).toContain('a defect');
 });
 
 describe('submissions that end at once without an answer', () => {
@@ -156,7 +136,7 @@ describe('submissions that end at once without an answer', () => {
   ])('(%s) are repeated ever more slowly, and the last cause is logged', async (_, error, logged) => {
     const submissions = temporalAnswers(() => Promise.reject(error()));
     expect((await post()).problem.code).toBe('acceptance_unknown');
-    expect(log).toContain(logged);
+    expect(log()).toContain(logged);
     expect(submissions.mock.calls.length).toBeGreaterThan(3);
     expect(submissions.mock.calls.length).toBeLessThan(13);
   });
@@ -180,11 +160,8 @@ async function aPendingPayment(idempotencyKey: string): Promise<string> {
   const scope = { merchantId, isTest: true };
   const paymentId = paymentIdOf({ ...scope, idempotencyKey });
   const now = new Date().toISOString();
-  await acceptPayment(database.db, {
-    ...scope,
-    paymentId,
-    now,
-    request: aPaymentRequest({ idempotencyKey, requestHash: hashOfBody(aPayment()), receivedAt: now }),
-  });
+  const request = aPaymentRequest({ idempotencyKey, requestHash: hashOfBody(aPayment()), receivedAt: now });
+  const route = { rule: null, reason: 'test', candidates: ['easypay'], ineligible: [] };
+  await acceptPayment(database.db, { ...scope, paymentId, now, request }, () => route);
   return paymentId;
 }

@@ -105,6 +105,8 @@ describe('the guard of payments', () => {
     ['amount', 2600],
     ['currency', 'EUR'],
     ['created_at', '2020-01-01'],
+    ['route', JSON.stringify({ rule: null, reason: 'test', candidates: ['paypal', 'easypay'], ineligible: [] })],
+    ['route', null],
   ])('refuses to change %s', async (column, value) => {
     const id = await insertPayment();
     expect(await refusalOf(`UPDATE payments SET ${column} = $2, version = 2 WHERE id = $1`, [id, value])).toBe(
@@ -255,7 +257,8 @@ function accept(changes: Partial<PaymentRequest> = {}) {
   const request = aPaymentRequest(changes);
   const identity = { merchantId: 'mer_1', isTest: true };
   const paymentId = paymentIdOf({ ...identity, idempotencyKey: request.idempotencyKey });
-  return acceptPayment(database.db, { ...identity, paymentId, request, now: new Date().toISOString() });
+  const route = { rule: null, reason: 'a test', candidates: ['easypay'], ineligible: [] };
+  return acceptPayment(database.db, { ...identity, paymentId, request, now: new Date().toISOString() }, () => route);
 }
 
 async function countOf(sql: string, values: unknown[]): Promise<number> {

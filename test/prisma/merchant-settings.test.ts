@@ -10,7 +10,13 @@ beforeAll(async () => {
 });
 afterAll(() => database?.close());
 
-const ofToday = { expires_after: 3_600, ask_for: 86_400, wait: 10 };
+const ofToday = {
+  expires_after: 3_600,
+  ask_for: 86_400,
+  wait: 10,
+  routing: { rules: [], default: ['easypay', 'paypal'] },
+  payer_emails: true,
+};
 
 /** A merchant with a key, whose settings a newer release has written. */
 async function merchantOfNewerRelease(settings: object): Promise<{ id: string; keyId: string }> {

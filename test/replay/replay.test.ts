@@ -21,18 +21,31 @@ async function replay(text: string): Promise<void> {
 }
 
 const paths = [
+  'all-away-then-captured',
   'canceled',
   'captured',
   'decided-later',
   'declined',
+  'declined-and-the-other-away',
+  'declined-by-all',
+  'declined-by-class',
+  'delayed',
+  'delayed-in-doubt',
+  'delivered-later',
+  'delivery-given-up',
+  'dispatch',
   'expired',
   'external-id-taken',
+  'failed-over',
   'lost-answer-then-found',
+  'no-eligible-provider',
   'not-found-then-repeated',
   'provider-away-then-captured',
   'rate-limited-then-captured',
   'redriven-by-id-alone',
+  'retried-by-an-operator',
   'sweep',
+  'unprepared-then-captured',
   'unresolved-then-resolved',
   'worker-killed-in-the-charge',
   'wrong-amount',
@@ -40,6 +53,29 @@ const paths = [
 
 test('there is a history of every path', () => {
   expect(names).toEqual(expect.arrayContaining(paths.map((path) => `${path}.json`)));
+});
+
+describe('a history shows what its path is about:', () => {
+  /** Every payload and detail in clear. */
+  const wordsOf = (text: string) =>
+    [text, ...(text.match(/(?<="data": ")[^"]+/g) ?? []).map((data) => clearTextOf(data))].join('\n');
+
+  test.each<[string, RegExp]>([
+    ['all-away-then-captured', /"type": "unavailable"[^]*"attemptNumber":2,"provider":"paypal"/],
+    ['declined-and-the-other-away', /payment\.rerouted/],
+    ['declined-by-all', /payment\.rerouted[^]*"code":"processing_error"/],
+    ['declined-by-class', /payment\.rerouted[^]*"status":"captured"/],
+    ['delayed', /payment\.delayed[^]*"status":"captured"/],
+    ['delayed-in-doubt', /payment\.delayed[^]*"status":"captured"/],
+    ['delivered-later', /"state":"delivered"/],
+    ['delivery-given-up', /"state":"failed"/],
+    ['failed-over', /"processor":"paypal"/],
+    ['no-eligible-provider', /no_eligible_provider/],
+    ['retried-by-an-operator', /"isUrgent":true/],
+    ['unprepared-then-captured', /unprepared/],
+  ])('%s', (name, words) => {
+    expect(wordsOf(textOf(`${name}.json`))).toMatch(words);
+  });
 });
 
 describe('the current workflows replay what earlier ones recorded:', () => {
@@ -56,13 +92,25 @@ describe('a change that open payments cannot follow is noticed:', () => {
     await expect(replay(changed)).rejects.toThrow(DeterminismViolationError);
   });
 
+  test('another regular activity of a delivery', async () => {
+    const text = textOf('delivered-later.json');
+    const changed = text.replaceAll('"name": "deliver"', '"name": "tell"');
+    expect(changed).not.toBe(text);
+    await expect(replay(changed)).rejects.toThrow(DeterminismViolationError);
+  });
+
+  test('a payment that goes on where it ended', async () => {
+    const text = textOf('failed-over.json');
+    const changed = inEveryPayload(text, (clear) => clear.replaceAll('"status":"captured"', '"status":"pending"'));
+    expect(changed).not.toBe(text);
+    await expect(replay(changed)).rejects.toThrow(DeterminismViolationError);
+  });
+
   test('another local activity', async () => {
     const text = textOf('captured.json');
-    const changed = text.replaceAll(/(?<="data": ")[^"]+/g, (data) => {
-      const clear = clearTextOf(data);
-      const marker = clear.replace('"activity_type":"chargePayment"', '"activity_type":"chargeCard"');
-      return marker === clear ? data : Buffer.from(marker).toString('base64');
-    });
+    const changed = inEveryPayload(text, (clear) =>
+      clear.replace('"activity_type":"chargePayment"', '"activity_type":"chargeCard"'),
+    );
     expect(changed).not.toBe(text);
     await expect(replay(changed)).rejects.toThrow(DeterminismViolationError);
   });
@@ -90,4 +138,13 @@ describe('a history tells no secret, and nothing of the payer or the machine it 
 
 function clearTextOf(base64: string): string {
   return Buffer.from(base64, 'base64').toString();
+}
+
+/** The same history with every payload changed. */
+function inEveryPayload(text: string, change: (clear: string) => string): string {
+  return text.replaceAll(/(?<="data": ")[^"]+/g, (data) => {
+    const clear = clearTextOf(data);
+    const changed = change(clear);
+    return changed === clear ? data : Buffer.from(changed).toString('base64');
+  });
 }

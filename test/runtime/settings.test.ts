@@ -1,4 +1,8 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { merchantSettingsSchema } from '../../prisma/merchant-settings.ts';
 import {
   apiSettings,
   codecServerSettings,
@@ -7,13 +11,23 @@ import {
   workerSettings,
 } from '../../runtime/settings.ts';
 
+const run = promisify(execFile);
+const root = new URL('../../', import.meta.url);
 const key = Buffer.alloc(32, 7).toString('base64');
 const good = {
   DATABASE_URL: 'postgresql://app:hunter2@localhost:5432/payments',
   PAYLOAD_CODEC_KEYS: `one:${key}`,
+  STORED_SECRETS_KEYS: `one:${key}`,
   API_KEY_PEPPER: 'p'.repeat(32),
 };
-const goodWorker = { ...good, EASYPAY_URL: 'http://127.0.0.1:1', EASYPAY_API_KEY: 'k' };
+const goodWorker = {
+  ...good,
+  EASYPAY_URL: 'http://127.0.0.1:1',
+  EASYPAY_API_KEY: 'k',
+  PAYPAL_URL: 'http://127.0.0.1:1',
+  PAYPAL_CLIENT_ID: 'c',
+  PAYPAL_CLIENT_SECRET: 's',
+};
 
 function refusal(environment: NodeJS.ProcessEnv): string {
   try {
@@ -33,7 +47,11 @@ describe('settings', () => {
       API_HOST: '127.0.0.1',
       API_PORT: 3000,
     });
-    expect(readSettings(workerSettings, goodWorker)).toMatchObject({ WORKER_CACHED_WORKFLOWS_MAX: 1000 });
+    expect(readSettings(workerSettings, goodWorker)).toMatchObject({
+      WORKER_CACHED_WORKFLOWS_MAX: 1000,
+      WEBHOOK_ALLOW_PRIVATE_ADDRESSES: false,
+      METRICS_HOST: '127.0.0.1',
+    });
   });
 
   test('that are empty count as absent', () => {
@@ -57,6 +75,7 @@ describe('settings', () => {
       'DATABASE_CONNECTIONS_MAX',
       'DATABASE_URL',
       'PAYLOAD_CODEC_KEYS',
+      'STORED_SECRETS_KEYS',
       'API_KEY_PEPPER',
     ]) {
       expect(message).toMatch(new RegExp(`^  ${name}: .+`, 'm'));
@@ -77,6 +96,8 @@ describe('settings', () => {
     ['PAYLOAD_CODEC_KEYS', `:${key}`],
     ['PAYLOAD_CODEC_KEYS', `one:${key},`],
     ['LOG_LEVEL', 'hunter2'],
+    ['STORED_SECRETS_KEYS', 'hunter2'],
+    ['WEBHOOK_ALLOW_PRIVATE_ADDRESSES', 'hunter2'],
   ])('%s=%s is refused, and the message does not show it', (name, value) => {
     const message = refusal({ ...good, [name]: value });
     expect(message).toContain(`  ${name}: `);
@@ -100,12 +121,34 @@ describe('settings', () => {
     ]);
   });
 
-  test.each(['9464', '127.0.0.1', 'http://127.0.0.1:9464', '127.0.0.1:x'])(
-    'a metrics address like %s is refused',
-    (value) => {
-      expect(() => readSettings(workerSettings, { ...goodWorker, WORKER_METRICS_ADDRESS: value })).toThrow(
-        'WORKER_METRICS_ADDRESS',
-      );
-    },
-  );
+  test.each([
+    ['METRICS_PORT', '127.0.0.1:9464'],
+    ['METRICS_PORT', '65536'],
+    ['SMTP_URL', 'http://127.0.0.1:25'],
+    ['PAYPAL_URL', '127.0.0.1:4012'],
+    ['MAIL_FROM', 'x'],
+  ])('of a worker are refused with %s=%s', (name, value) => {
+    expect(() => readSettings(workerSettings, { ...goodWorker, [name]: value })).toThrow(name);
+  });
+});
+
+describe('docs/settings.md', () => {
+  const document = readFileSync(new URL('docs/settings.md', root), 'utf8');
+
+  test('says what the schemas say', async () => {
+    await run(process.execPath, ['workers/write-settings-doc.ts', '--check'], { cwd: root });
+  });
+
+  test('names every setting of a merchant, with its default', () => {
+    for (const [name, value] of Object.entries(merchantSettingsSchema.parse({}))) {
+      expect(document).toContain(typeof value === 'object' ? `| \`${name}\` |` : `| \`${name}\` | \`${value}\` |`);
+    }
+  });
+
+  test.each(['simulators/settings.ts', 'workers/dev/ports.ts'])('names every setting of %s', (file) => {
+    const source = readFileSync(new URL(file, root), 'utf8');
+    const names = [...source.matchAll(/^ {2}([A-Z][A-Z_]+):/gm)].map(([, name]) => name);
+    expect(names.length).toBeGreaterThan(5);
+    for (const name of names) expect(document).toContain(`\`${name}\``);
+  });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { testCards } from '../../simulators/easypay/test-tokens.ts';
+import { testTokens } from '../../simulators/face/test-tokens.ts';
 import { accounts, charge, lookUp, movements, outcomeOf, send, startWorld, until } from './harness.ts';
 
 describe('a charge', () => {
@@ -43,6 +43,9 @@ describe('a charge', () => {
     ['tok_visa_expired_0069', 'declined', '54'],
     ['tok_visa_cvc_0127', 'declined', '82'],
     ['tok_visa_lost_9987', 'declined', '41'],
+    ['tok_visa_limit_0061', 'declined', '61'],
+    ['tok_visa_issuer_away_0091', 'declined', '91'],
+    ['tok_visa_error_0096', 'declined', '96'],
   ] as const)('on %s is %s with code %s, and only an approval moves money', async ([token, status, code]) => {
     const world = await startWorld();
     const reply = await charge(world, { card_token: token });
@@ -101,9 +104,15 @@ describe('a charge', () => {
     expect(await movements(world)).toHaveLength(2);
   });
 
-  test('may be made on every token of the table', () => {
-    for (const [token, card] of testCards) {
-      expect(token).toMatch(new RegExp(`^tok_${card.brand}_(.*_)?${card.lastFour}$`));
+  test('may be made on every card of the table, and on no wallet', async () => {
+    for (const [token, { brand, lastFour }] of testTokens) {
+      expect(token).toMatch(new RegExp(`^tok_${brand}_(.*_)?${lastFour ?? '[0-9]'}$`));
+    }
+    const world = await startWorld();
+    for (const token of ['tok_paypal_wallet_1', 'tok_paypal_declined_2']) {
+      const reply = await charge(world, { card_token: token });
+      expect(reply.status).toBe(422);
+      expect(reply.body).toMatchObject({ error: { code: 'unknown_card_token' } });
     }
   });
 });

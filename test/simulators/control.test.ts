@@ -8,14 +8,14 @@ test.for([
   ['/faults/easypay', { seed: 1 }, 'rules'],
   ['/faults/easypay', { seed: 1, rules: [{ ...rule, fault: 'explode' }] }, 'rules.0.fault'],
   ['/faults/easypay', { seed: 1, rules: [rule, { ...rule, probability: 1.5 }] }, 'rules.1.probability'],
-  ['/faults/easypay', { seed: 1, rules: [{ ...rule, operation: 'refund' }] }, 'rules.0.operation'],
+  ['/faults/easypay', { seed: 1, rules: [{ ...rule, operation: 7 }] }, 'rules.0.operation'],
   ['/faults/easypay', { seed: 1, rules: [{ ...rule, times: 0 }] }, 'rules.0.times'],
   ['/faults/easypay', { seed: 1, rules: [{ ...rule, delay_ms: -1 }] }, 'rules.0.delay_ms'],
   ['/faults/easypay', { seed: 1, rules: [{ ...rule, delay: 5 }] }, 'rules.0.delay'],
   ['/faults/easypay', { seed: 1, rules: [], more: 1 }, 'more'],
   ['/faults/easypay', [], 'body'],
   ['/park/easypay', { operation: 'charge' }, 'point'],
-  ['/park/easypay', { operation: 'lookup', point: 'before_commit' }, 'operation'],
+  ['/park/easypay', { operation: '', point: 'before_commit' }, 'operation'],
   ['/park/easypay', { operation: 'charge', point: 'during' }, 'point'],
   ['/park/easypay', { operation: 'charge', point: 'before_commit', reference: '' }, 'reference'],
 ] as const)('PUT %s %o is refused by the name of its field and changes nothing', async ([path, body, field]) => {
@@ -24,6 +24,26 @@ test.for([
   const reply = await control(world, 'PUT', path, body);
   expect(reply.status).toBe(400);
   expect(reply.body).toMatchObject({ error: { code: 'invalid_request', field } });
+  expect((await control(world, 'GET', path)).body).toEqual(before.body);
+});
+
+test.for([
+  ['/faults/easypay', { rules: [{ ...rule, operation: 'refund' }] }, 'unknown_operation', 'charge, lookup'],
+  ['/faults/easypay', { rules: [rule, { ...rule, operation: 'create' }] }, 'unknown_operation', 'charge, lookup'],
+  ['/faults/paypal', { rules: [{ ...rule, operation: 'send' }] }, 'unknown_operation', 'token, create, charge, lookup'],
+  ['/faults/mailbox', { rules: [{ ...rule, operation: 'toString' }] }, 'unknown_operation', 'send'],
+  ['/faults/easypay', { rules: [{ operation: 'lookup', fault: 'lost_after' }] }, 'fault_not_possible', 'reset, never'],
+  ['/faults/paypal', { rules: [{ operation: 'create', fault: 'wrong_amount' }] }, 'fault_not_possible', 'lost_after'],
+  ['/faults/paypal', { rules: [{ operation: '*', fault: 'redirect' }] }, 'fault_not_possible', 'wrong_amount'],
+  ['/faults/inbox', { rules: [{ operation: '*', fault: 'wrong_amount' }] }, 'fault_not_possible', 'redirect'],
+  ['/faults/mailbox', { rules: [{ operation: 'send', fault: 'late_commit' }] }, 'fault_not_possible', 'lost_after'],
+  ['/park/easypay', { operation: 'create', point: 'before_commit' }, 'unknown_operation', 'charge, lookup'],
+] as const)('PUT %s %o is refused with what would do, and changes nothing', async ([path, body, code, named]) => {
+  const world = await startWorld();
+  const before = await control(world, 'GET', path);
+  const reply = await control(world, 'PUT', path, body);
+  expect(reply.status).toBe(422);
+  expect(reply.body).toMatchObject({ error: { code, message: expect.stringContaining(named) } });
   expect((await control(world, 'GET', path)).body).toEqual(before.body);
 });
 

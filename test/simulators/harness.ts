@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { startSimulators } from '../../simulators/simulators.ts';
 
 export const apiKey = 'face-key-for-tests';
+export const paypalClient = { id: 'client-for-tests', secret: 'client-secret-for-tests' };
 
 /** An answer, with its body read as JSON where it is JSON. */
 export interface Reply {
@@ -18,6 +19,14 @@ export interface Reply {
 export interface World {
   readonly control: string;
   readonly easypay: string;
+}
+
+/** A world whose every face is used. */
+export interface WholeWorld extends World {
+  readonly paypal: string;
+  readonly smtp: string;
+  readonly sms: string;
+  readonly inbox: string;
 }
 
 /** A folder that is removed after the test. */
@@ -37,12 +46,22 @@ export async function startWorld(dataDir?: string) {
     easypayPort: 0,
     dataDir: folder,
     easypayApiKey: apiKey,
+    paypalClientId: paypalClient.id,
+    paypalClientSecret: paypalClient.secret,
     warn: (message) => warnings.push(message),
   });
   let stopped: Promise<void> | undefined;
   const stop = () => (stopped ??= simulators.stop());
   onTestFinished(stop);
-  return { control: simulators.controlUrl, easypay: simulators.easypayUrl, folder, warnings, stop };
+  const urls: WholeWorld = {
+    control: simulators.controlUrl,
+    easypay: simulators.easypayUrl,
+    paypal: simulators.paypalUrl,
+    smtp: simulators.smtpUrl,
+    sms: simulators.smsUrl,
+    inbox: simulators.inboxUrl,
+  };
+  return { ...urls, folder, warnings, stop };
 }
 
 /** Sends a request and reads the answer. Throws when none comes. */
@@ -104,20 +123,25 @@ export function control(world: World, method: string, path: string, body?: unkno
   });
 }
 
-/** Puts one fault rule on EasyPay. */
-export async function inject(world: World, ...rules: readonly object[]): Promise<void> {
-  const reply = await control(world, 'PUT', '/faults/easypay', { seed: 1, rules });
+/** Puts fault rules on EasyPay. */
+export function inject(world: World, ...rules: readonly object[]): Promise<void> {
+  return injectAt(world, 'easypay', ...rules);
+}
+
+/** Puts fault rules on a face. */
+export async function injectAt(world: World, face: string, ...rules: readonly object[]): Promise<void> {
+  const reply = await control(world, 'PUT', `/faults/${face}`, { seed: 1, rules });
   if (reply.status !== 200) throw new Error(`PUT /faults answered ${reply.status}: ${JSON.stringify(reply.body)}`);
 }
 
 const reportSchema = z.object({
   rules: z.array(z.object({ fault: z.string(), injected: z.number() })),
   injected: z.record(z.string(), z.number()),
-  served: z.object({ charge: z.number(), lookup: z.number() }),
+  served: z.record(z.string(), z.number()),
 });
 /** What was injected and served. */
-export async function faultReport(world: World) {
-  return reportSchema.parse((await control(world, 'GET', '/faults/easypay')).body);
+export async function faultReport(world: World, face = 'easypay') {
+  return reportSchema.parse((await control(world, 'GET', `/faults/${face}`)).body);
 }
 
 const movementsSchema = z.object({
@@ -154,15 +178,20 @@ const parkingSchema = z.object({
     z.object({
       operation: z.string(),
       point: z.string(),
-      reference: z.string(),
-      idempotency_key: z.string(),
+      reference: z.string().nullable(),
+      idempotency_key: z.string().nullable(),
       since: z.string(),
     }),
   ),
 });
 /** The parks and the calls that are held. */
-export async function parking(world: World) {
-  return parkingSchema.parse((await control(world, 'GET', '/park/easypay')).body);
+export async function parking(world: World, face = 'easypay') {
+  return parkingSchema.parse((await control(world, 'GET', `/park/${face}`)).body);
+}
+
+/** Waits until so many calls are parked. */
+export function untilParked(world: World, count: number, face = 'easypay'): Promise<void> {
+  return until(`${count} calls are parked`, async () => (await parking(world, face)).parked.length === count);
 }
 
 /** Waits until the condition holds. Throws after the deadline. */

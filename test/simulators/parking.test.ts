@@ -1,6 +1,17 @@
 import { expect, test } from 'vitest';
 import type { World } from './harness.ts';
-import { charge, control, isUnanswered, lookUp, movements, outcomeOf, parking, startWorld, until } from './harness.ts';
+import {
+  charge,
+  control,
+  isUnanswered,
+  lookUp,
+  movements,
+  outcomeOf,
+  parking,
+  startWorld,
+  until,
+  untilParked,
+} from './harness.ts';
 
 const park = (world: World, point: string, reference?: string) =>
   control(world, 'PUT', '/park/easypay', {
@@ -8,8 +19,6 @@ const park = (world: World, point: string, reference?: string) =>
     point,
     ...(reference === undefined ? {} : { reference }),
   });
-const untilParked = (world: World, count: number) =>
-  until(`${count} calls are parked`, async () => (await parking(world)).parked.length === count);
 
 test('a call parked before its commit has moved nothing, holds its key, and goes on when released', async () => {
   const world = await startWorld();
@@ -111,4 +120,22 @@ test('a stop ends parked calls uncommitted and loses nothing else', async () => 
   expect((await movements(again)).map((movement) => movement.reference)).toEqual(['pay_0']);
   expect((await charge(again, {}, { key: 'k' })).status).toBe(201);
   expect(world.warnings).toEqual([]);
+});
+
+test('a parked look-up answers what stands when it is read: before the park it waits, after it it is stale', async () => {
+  const world = await startWorld();
+  const parkLookup = (point: string) => control(world, 'PUT', '/park/easypay', { operation: 'lookup', point });
+  await parkLookup('after_commit');
+  const stale = lookUp(world, 'pay_1');
+  await untilParked(world, 1);
+  expect((await parking(world)).parked).toMatchObject([{ operation: 'lookup', idempotency_key: null }]);
+  await charge(world);
+  await control(world, 'DELETE', '/park/easypay');
+  expect((await stale).body).toEqual({ charges: [] });
+  await parkLookup('before_commit');
+  const fresh = lookUp(world, 'pay_1');
+  await untilParked(world, 1);
+  await charge(world);
+  await control(world, 'DELETE', '/park/easypay');
+  expect((await fresh).body).toMatchObject({ charges: [{}, {}] });
 });

@@ -3,9 +3,43 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
-import { apiKey, charge, control, lookUp, movements, outcomeOf, parking, temporaryFolder, until } from './harness.ts';
+import {
+  apiKey,
+  charge,
+  control,
+  lookUp,
+  movements,
+  outcomeOf,
+  parking,
+  paypalClient,
+  temporaryFolder,
+  until,
+  untilParked,
+} from './harness.ts';
+import { capture, captureIn, logIn, ordered, show } from './paypal.ts';
 
-const readySchema = z.strictObject({ ready: z.literal(true), control: z.url(), easypay: z.url() });
+const readySchema = z.strictObject({
+  ready: z.literal(true),
+  control: z.url(),
+  easypay: z.url(),
+  paypal: z.url(),
+  smtp: z.url({ protocol: /^smtp$/ }),
+  sms: z.url(),
+  inbox: z.url(),
+});
+
+/** Settings with which the simulators start on free ports. */
+const standard = {
+  SIMULATORS_PORT: '0',
+  EASYPAY_FACE_PORT: '0',
+  PAYPAL_FACE_PORT: '0',
+  SMTP_FACE_PORT: '0',
+  SMS_FACE_PORT: '0',
+  INBOX_FACE_PORT: '0',
+  EASYPAY_API_KEY: apiKey,
+  PAYPAL_CLIENT_ID: paypalClient.id,
+  PAYPAL_CLIENT_SECRET: paypalClient.secret,
+};
 
 function spawnSimulators(environment: Readonly<Record<string, string>>, shellPrefix = '') {
   const command = `${shellPrefix} exec "$NODE" simulators/main.ts`;
@@ -23,16 +57,9 @@ function spawnSimulators(environment: Readonly<Record<string, string>>, shellPre
 }
 
 async function startProcess(folder: string, shellPrefix = '') {
-  const environment = {
-    SIMULATORS_PORT: '0',
-    EASYPAY_FACE_PORT: '0',
-    SIMULATORS_DATA_DIR: folder,
-    EASYPAY_API_KEY: apiKey,
-  };
-  const spawned = spawnSimulators(environment, shellPrefix);
+  const spawned = spawnSimulators({ ...standard, SIMULATORS_DATA_DIR: folder }, shellPrefix);
   await until('the simulators are ready', () => spawned.output.out.includes('\n'));
-  const { control: controlUrl, easypay } = readySchema.parse(JSON.parse(spawned.output.out));
-  return { ...spawned, control: controlUrl, easypay };
+  return { ...spawned, ...readySchema.parse(JSON.parse(spawned.output.out)) };
 }
 
 test('kill -9 under load loses no movement that was answered and invents none that was not asked for', async () => {
@@ -92,6 +119,32 @@ test('kill -9 forgets parks and faults, keeps a commit that was never answered, 
   expect((await charge(again, { reference: 'pay_before' }, { key: 'pay_before' })).status).toBe(201);
 });
 
+test('kill -9 keeps orders and captures of PayPal that were never answered, and drops what was not committed', async () => {
+  const folder = await temporaryFolder();
+  const world = await startProcess(folder);
+  const client = await logIn(world);
+  const captured = await ordered(client, { reference: 'pay_after' });
+  const prepared = await ordered(client, { reference: 'pay_before' });
+  for (const [point, reference] of [
+    ['after_commit', 'pay_after'],
+    ['before_commit', 'pay_before'],
+  ]) {
+    await control(world, 'PUT', '/park/paypal', { operation: 'charge', point, reference });
+  }
+  const calls = [captured, prepared].map((id) => outcomeOf(capture(client, id, { id })));
+  await untilParked(world, 2, 'paypal');
+  world.child.kill('SIGKILL');
+  await Promise.all(calls);
+  const again = await startProcess(folder);
+  expect((await show({ ...client, url: again.paypal }, captured)).status).toBe(401);
+  const later = await logIn(again);
+  expect(captureIn(await show(later, captured)).status).toBe('COMPLETED');
+  expect((await show(later, prepared)).body).toMatchObject({ status: 'CREATED' });
+  expect((await capture(later, captured, { id: captured })).status).toBe(200);
+  expect((await capture(later, prepared, { id: prepared })).status).toBe(201);
+  expect(await movements(again)).toMatchObject([{ reference: 'pay_after' }, { reference: 'pay_before' }]);
+});
+
 test('a full disk stops the process rather than let it answer what it cannot keep', async () => {
   const folder = await temporaryFolder();
   // A limit on the size of files stands for the disk: writes beyond it fail, the last one in its middle.
@@ -127,37 +180,33 @@ test.for(['SIGTERM', 'SIGINT'] as const)('%s stops the process cleanly while a c
 test('wrong settings are all told at once, without their values, and the exit code is 1', async () => {
   const { output, ended } = spawnSimulators({ SIMULATORS_PORT: '99999', EASYPAY_FACE_PORT: 'secret-ish' });
   expect((await ended).code).toBe(1);
-  for (const name of ['SIMULATORS_PORT', 'EASYPAY_FACE_PORT', 'SIMULATORS_DATA_DIR', 'EASYPAY_API_KEY']) {
-    expect(output.err).toContain(name);
-  }
+  const wrong = ['SIMULATORS_PORT', 'EASYPAY_FACE_PORT'];
+  const missing = ['SIMULATORS_DATA_DIR', 'EASYPAY_API_KEY', 'PAYPAL_CLIENT_ID', 'PAYPAL_CLIENT_SECRET'];
+  for (const name of [...wrong, ...missing]) expect(output.err).toContain(name);
   expect(output.err).not.toContain('secret-ish');
   expect(output.out).toBe('');
 });
 
 test('a data folder that cannot be had is named in one clear message', async () => {
-  const { output, ended } = spawnSimulators({
-    SIMULATORS_PORT: '0',
-    EASYPAY_FACE_PORT: '0',
-    SIMULATORS_DATA_DIR: '/dev/null/folder',
-    EASYPAY_API_KEY: apiKey,
-  });
+  const { output, ended } = spawnSimulators({ ...standard, SIMULATORS_DATA_DIR: '/dev/null/folder' });
   expect((await ended).code).toBe(1);
   expect(output.err).toContain('Cannot open /dev/null/folder/bank.jsonl for writing');
 });
 
-test.for(['SIMULATORS_PORT', 'EASYPAY_FACE_PORT'])('a taken %s is named in one clear message', async (setting) => {
-  const blocker = createServer().listen(0, '127.0.0.1');
-  await once(blocker, 'listening');
-  onTestFinished(() => void blocker.close());
-  const address = blocker.address();
-  const port = address !== null && typeof address === 'object' ? String(address.port) : '';
-  const { output, ended } = spawnSimulators({
-    SIMULATORS_PORT: '0',
-    EASYPAY_FACE_PORT: '0',
-    SIMULATORS_DATA_DIR: await temporaryFolder(),
-    EASYPAY_API_KEY: apiKey,
-    [setting]: port,
-  });
-  expect((await ended).code).toBe(1);
-  expect(output.err).toContain(`${setting}: port ${port} on 127.0.0.1 is taken`);
-});
+test.for(['SIMULATORS_PORT', 'PAYPAL_FACE_PORT', 'SMTP_FACE_PORT'])(
+  'a taken %s is named in one clear message',
+  async (setting) => {
+    const blocker = createServer().listen(0, '127.0.0.1');
+    await once(blocker, 'listening');
+    onTestFinished(() => void blocker.close());
+    const address = blocker.address();
+    const port = address !== null && typeof address === 'object' ? String(address.port) : '';
+    const { output, ended } = spawnSimulators({
+      ...standard,
+      SIMULATORS_DATA_DIR: await temporaryFolder(),
+      [setting]: port,
+    });
+    expect((await ended).code).toBe(1);
+    expect(output.err).toContain(`${setting}: port ${port} on 127.0.0.1 is taken`);
+  },
+);

@@ -13,7 +13,7 @@ export interface Problem {
   readonly detail: string;
   readonly code: string;
   readonly request_id: string;
-  readonly errors?: readonly { pointer?: string; header?: string; detail: string }[];
+  readonly errors?: readonly { pointer?: string; header?: string; parameter?: string; detail: string }[];
   readonly payment_id?: string;
 }
 

@@ -11,30 +11,35 @@ export interface Movement {
   readonly state: string;
 }
 
-/** A fault to inject at EasyPay; see the simulators' contract for their meaning. */
+/** A fault to inject; see the simulators' contract for their meaning. `token` and `create` are PayPal's. */
 export interface FaultRule {
-  readonly operation: 'charge' | 'lookup' | '*';
+  readonly operation: 'charge' | 'lookup' | 'token' | 'create' | '*';
   readonly probability: number;
   readonly times?: number;
   readonly fault: string;
   readonly delay_ms?: number;
 }
 
-export interface Park {
-  readonly operation: 'charge';
+interface Park {
+  readonly operation: 'charge' | 'create';
   readonly point: 'before_commit' | 'after_commit';
   readonly reference?: string;
 }
 
-/** The witness: the bank's book, and the switches of EasyPay's face. */
+/** Calls by operation. */
+type Served = Readonly<Record<'charge' | 'lookup', number> & Partial<Record<'token' | 'create', number>>>;
+
+/** The witness: the bank's book, and the switches of one provider's face, EasyPay's unless `at` names another. */
 export interface Bank {
+  /** The same book, with the switches of another face. */
+  at(face: 'easypay' | 'paypal' | 'mailbox' | 'inbox'): Bank;
   movements(reference?: string): Promise<Movement[]>;
   accounts(): Promise<{ id: string; currency: string; balance_minor: string }[]>;
   inject(rules: readonly FaultRule[], seed?: number): Promise<void>;
   /** How often each fault was really injected. */
   injected(): Promise<Record<string, number>>;
   /** How many calls got their answer without a fault since the last `inject`. */
-  served(): Promise<{ charge: number; lookup: number }>;
+  served(): Promise<Served>;
   heal(): Promise<void>;
   park(park: Park): Promise<void>;
   parked(): Promise<{ reference: string; point: string }[]>;
@@ -43,7 +48,7 @@ export interface Bank {
 }
 
 /** Talks to the simulators' control port. */
-export function bankAt(controlUrl: string): Bank {
+export function bankAt(controlUrl: string, face = 'easypay'): Bank {
   async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
     const response = await fetch(`${controlUrl}${path}`, {
       method,
@@ -54,6 +59,7 @@ export function bankAt(controlUrl: string): Bank {
     return JSON.parse(text === '' ? '{}' : text) as T;
   }
   return {
+    at: (another) => bankAt(controlUrl, another),
     async movements(reference) {
       const query = reference === undefined ? '' : `&reference=${reference}`;
       return (await call<{ movements: Movement[] }>('GET', `/bank/movements?after=0${query}`)).movements;
@@ -64,25 +70,25 @@ export function bankAt(controlUrl: string): Bank {
       ).accounts;
     },
     async inject(rules, seed = 1) {
-      await call('PUT', '/faults/easypay', { seed, rules });
+      await call('PUT', `/faults/${face}`, { seed, rules });
     },
     async injected() {
-      return (await call<{ injected: Record<string, number> }>('GET', '/faults/easypay')).injected;
+      return (await call<{ injected: Record<string, number> }>('GET', `/faults/${face}`)).injected;
     },
     async served() {
-      return (await call<{ served: { charge: number; lookup: number } }>('GET', '/faults/easypay')).served;
+      return (await call<{ served: Served }>('GET', `/faults/${face}`)).served;
     },
     async heal() {
-      await call('DELETE', '/faults/easypay');
+      await call('DELETE', `/faults/${face}`);
     },
     async park(park) {
-      await call('PUT', '/park/easypay', park);
+      await call('PUT', `/park/${face}`, park);
     },
     async parked() {
-      return (await call<{ parked: { reference: string; point: string }[] }>('GET', '/park/easypay')).parked;
+      return (await call<{ parked: { reference: string; point: string }[] }>('GET', `/park/${face}`)).parked;
     },
     async release(reference) {
-      await call('DELETE', `/park/easypay${reference === undefined ? '' : `?reference=${reference}`}`);
+      await call('DELETE', `/park/${face}${reference === undefined ? '' : `?reference=${reference}`}`);
     },
   };
 }

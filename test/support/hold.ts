@@ -12,7 +12,7 @@ export interface Hold {
 }
 
 /** Runs a statement as the superuser and keeps its locks until `letGo`. */
-export async function hold(world: World, text: string, values: readonly unknown[]): Promise<Hold> {
+async function hold(world: World, text: string, values: readonly unknown[]): Promise<Hold> {
   const client = new pg.Client(world.admin.options); // none of the pool's: a forgotten hold must not keep it from closing
   client.on('error', () => undefined);
   await client.connect();

@@ -23,6 +23,7 @@ export function aPaymentRequest(changes: Partial<PaymentRequest> = {}): PaymentR
     receivedAt: new Date().toISOString(),
     expiresAfterSeconds: 3_600,
     askForSeconds: 86_400,
+    routing: { rules: [], default: ['easypay', 'paypal'] },
     ...changes,
   };
 }

@@ -22,6 +22,7 @@ export async function insertPendingPayment(
     currency: 'USD',
     payment_method: 'credit_card',
     card_token: 'tok',
+    route: { rule: null, reason: 'test', candidates: ['easypay', 'paypal'], ineligible: [] },
     expires_at: hourAhead,
     ask_until: hourAhead,
     created_at: hourAgo,

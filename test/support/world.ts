@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import pg from 'pg';
+import { permissions } from '../../api/route.ts';
 import { storeApiKey } from '../../prisma/api-keys.ts';
 import { type Database, openDatabase } from '../../prisma/database.ts';
+import type { MerchantSettings } from '../../prisma/merchant-settings.ts';
 import { changeMerchantSettings, createMerchant } from '../../prisma/merchants.ts';
 import { applyMigrations } from '../../prisma/migrate.ts';
 import { makeKey } from '../../runtime/api-key.ts';
@@ -49,7 +51,13 @@ export interface World {
   readonly api: TestProcess;
   /** Another worker process, not started yet. */
   anotherWorker(): TestProcess;
-  createMerchant(settings?: Record<string, number>): Promise<TestMerchant>;
+  createMerchant(settings?: Partial<MerchantSettings>): Promise<TestMerchant>;
+  /** EasyPay's face, for a test that puts something between. */
+  readonly easypayUrl: string;
+  /** Where the simulators' webhook receiver listens; what it received is at `outside('/inbox')`. */
+  readonly inboxUrl: string;
+  /** Reads from the simulators' control port, e.g. `/mailbox?after=0`. */
+  outside<T>(path: string): Promise<T>;
   /** Everything that any process printed. */
   logs(): string;
   close(): Promise<void>;
@@ -71,8 +79,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     codecKey: randomBytes(32),
     pepper: randomBytes(32).toString('hex'),
     easypayKey: 'easypay-test-key',
+    paypal: { PAYPAL_CLIENT_ID: 'paypal-test-client', PAYPAL_CLIENT_SECRET: 'paypal-test-secret' },
   };
-  const ground = await startGround(folder, log, secrets.easypayKey, options);
+  const ground = await startGround(folder, log, { EASYPAY_API_KEY: secrets.easypayKey, ...secrets.paypal }, options);
   const [apiPort = 0] = await freePorts(1);
   const env = {
     DATABASE_URL: ground.databaseUrl,
@@ -82,6 +91,11 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     API_PORT: String(apiPort),
     EASYPAY_URL: ground.easypayUrl,
     EASYPAY_API_KEY: secrets.easypayKey,
+    PAYPAL_URL: ground.paypalUrl,
+    ...secrets.paypal,
+    SMTP_URL: ground.smtpUrl,
+    STORED_SECRETS_KEYS: `test:${randomBytes(32).toString('base64')}`,
+    WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true',
     ...options.env,
   };
   const apiUrl = `http://${host}:${apiPort}`;
@@ -114,6 +128,11 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       return another;
     },
     createMerchant: (settings = {}) => makeMerchant(db, secrets.pepper, settings),
+    async outside<T>(path: string) {
+      const response = await fetch(`${ground.simulatorsUrl}${path}`);
+      if (!response.ok) throw new Error(`${path} answered ${response.status}`);
+      return (await response.json()) as T;
+    },
     logs: () => processes.map((process) => process.output()).join('\n'),
     async close() {
       await Promise.allSettled([connection.close(), db.close(), admin.end()]);
@@ -124,8 +143,14 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
 }
 
 /** What the product stands on: Postgres with the schema, Temporal, and the outside world. */
-async function startGround(folder: string, log: (name: string) => string, easypayKey: string, options: WorldOptions) {
-  const [postgresPort = 0, temporalPort = 0, controlPort = 0, easypayPort = 0] = await freePorts(4);
+async function startGround(
+  folder: string,
+  log: (name: string) => string,
+  accounts: NodeJS.ProcessEnv,
+  options: WorldOptions,
+) {
+  const [postgresPort = 0, temporalPort = 0, controlPort = 0, easypayPort = 0, ...others] = await freePorts(8);
+  const [paypalPort = 0, smtpPort = 0, smsPort = 0, inboxPort = 0] = others;
   const { spec: postgresSpec, adminUrl } = await postgresProcess({
     dataDir: join(folder, 'postgres', 'data'),
     host,
@@ -146,8 +171,12 @@ async function startGround(folder: string, log: (name: string) => string, easypa
     SIMULATORS_HOST: host,
     SIMULATORS_PORT: String(controlPort),
     EASYPAY_FACE_PORT: String(easypayPort),
+    PAYPAL_FACE_PORT: String(paypalPort),
+    SMTP_FACE_PORT: String(smtpPort),
+    SMS_FACE_PORT: String(smsPort),
+    INBOX_FACE_PORT: String(inboxPort),
     SIMULATORS_DATA_DIR: join(folder, 'simulators'),
-    EASYPAY_API_KEY: easypayKey,
+    ...accounts,
   });
   const postgres = testProcess(postgresSpec, log('postgres'));
   const temporalServer = testProcess(temporalSpec, log('temporal'));
@@ -165,6 +194,9 @@ async function startGround(folder: string, log: (name: string) => string, easypa
     databaseUrl: urls.databaseUrl,
     temporalAddress: `${host}:${temporalPort}`,
     easypayUrl: `http://${host}:${easypayPort}`,
+    paypalUrl: `http://${host}:${paypalPort}`,
+    smtpUrl: `smtp://${host}:${smtpPort}`,
+    inboxUrl: `http://${host}:${inboxPort}`,
     simulatorsUrl,
   };
 }
@@ -176,12 +208,15 @@ async function findProgram(folder: string): Promise<string> {
   return source.path;
 }
 
-async function makeMerchant(db: Database, pepper: string, settings: Record<string, number>): Promise<TestMerchant> {
+/** Tests that are not about the choice have one provider: a fault there must not be made up for elsewhere. */
+const onlyEasypay = { rules: [], default: ['easypay'] };
+
+async function makeMerchant(db: Database, pepper: string, settings: Partial<MerchantSettings>): Promise<TestMerchant> {
   const { id } = await createMerchant(db, { id: `mer_${randomBytes(8).toString('hex')}`, name: 'Test merchant' });
-  await changeMerchantSettings(db, id, settings);
+  await changeMerchantSettings(db, id, { routing: onlyEasypay, ...settings });
   const keyOf = async (isTest: boolean) => {
     const key = makeKey(isTest ? 'test' : 'live', pepper);
-    await storeApiKey(db, id, { ...key, name: 'key', isTest, permissions: ['payments:read', 'payments:write'] });
+    await storeApiKey(db, id, { ...key, name: 'key', isTest, permissions: Object.keys(permissions) });
     return key.text;
   };
   return { id, testKey: await keyOf(true), liveKey: await keyOf(false) };

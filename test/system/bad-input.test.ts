@@ -20,7 +20,7 @@ interface Case {
   readonly body?: string | Buffer | null;
   readonly status?: number;
   readonly code?: string;
-  /** The JSON pointer or the header that the answer must name. */
+  /** The JSON pointer, the header, or the parameter behind a question mark that the answer must name. */
   readonly at?: string;
   /** Text that no answer may repeat. */
   readonly secret?: string;
@@ -398,11 +398,12 @@ const wrongMethod = (method: string, path: string): Case => ({
 });
 
 const addresses: Case[] = [
-  { name: 'a query parameter', path: '/api/v1/payments?amount=25.99' },
-  { name: 'a query parameter that would reach a prototype', path: '/api/v1/payments?__proto__=x' },
-  { name: 'a query parameter of a read', method: 'GET', path: `${somePayment}?expand=all` },
-  ...['GET', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'].map((method) => wrongMethod(method, '/api/v1/payments')),
-  ...['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'].map((method) => wrongMethod(method, somePayment)),
+  { name: 'a query parameter', path: '/api/v1/payments?amount=25.99', at: '?amount' },
+  { name: 'a query parameter that would reach a prototype', path: '/api/v1/payments?__proto__=x', at: '?__proto__' },
+  { name: 'a query parameter of a read', method: 'GET', path: `${somePayment}?expand=all`, at: '?expand' },
+  ...['PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'].map((method) => wrongMethod(method, '/api/v1/payments')),
+  ...['POST', 'PATCH', 'DELETE', 'OPTIONS'].map((method) => wrongMethod(method, somePayment)),
+  ...['POST', 'PUT', 'DELETE'].map((method) => wrongMethod(method, '/api/v1/events')),
   wrongMethod('POST', '/health/live'),
   wrongMethod('POST', '/openapi.json'),
   missing('an unknown route', 'GET', '/api/v1/refunds'),
@@ -420,6 +421,187 @@ const addresses: Case[] = [
   missing('malformed percent-encoding', 'GET', '/api/v1/payments/%ZZ'),
   missing('half a percent-encoding', 'GET', '/api/v1/payments/%e0%a4%a'),
   { name: 'an address with a space', method: 'GET', path: '/api/v1/pay ments', status: 400, code: 'invalid_header' },
+];
+
+/** A read with one parameter that is written so. */
+const asked = (path: string, parameter: string, values: Readonly<Record<string, string>>): Case[] =>
+  Object.entries(values).map(([name, value]) => ({
+    name: `${path} with ${parameter}: ${name}`,
+    method: 'GET',
+    path: `${path}?${parameter}=${encodeURIComponent(value)}`,
+    at: `?${parameter}`,
+  }));
+/** A read whose query is written so by hand. */
+const queried = (name: string, path: string, parameter: string): Case => ({
+  name: `a query: ${name}`,
+  method: 'GET',
+  path,
+  at: `?${parameter}`,
+});
+
+const badText = { empty: '', 'a NUL': '\u0000', 'a line end': 'a\nb', 'too long': 'x'.repeat(101) };
+const badLimits = {
+  empty: '',
+  zero: '0',
+  'more than a hundred': '101',
+  negative: '-1',
+  'a fraction': '1.5',
+  'an exponent': '1e1',
+  hexadecimal: '0x5',
+  'a leading zero': '05',
+  'a space': ' 5',
+  'an Arabic digit': '٥',
+  words: 'ten',
+  'a hundred digits': '9'.repeat(100),
+};
+const badCursors = {
+  empty: '',
+  'no base64url': '%%%',
+  'no JSON': 'eHg',
+  null: 'bnVsbA',
+  'of no list': 'eyJ2IjoxLCJvZiI6IngiLCJhdCI6W119',
+  'a NUL': '\u0000',
+  'too long': 'x'.repeat(1_001),
+};
+const badInstants = {
+  empty: '',
+  words: 'yesterday',
+  'a date alone': '2026-01-31',
+  'without a zone': '2026-01-31T00:00:00',
+  'a day that never was': '2026-02-30T00:00:00Z',
+  'an hour that never was': '2026-01-31T25:00:00Z',
+  'the year 0': '0000-01-01T00:00:00Z',
+  'five digits of a year': '12026-01-31T00:00:00Z',
+  'finer than milliseconds': '2026-01-31T00:00:00.1234Z',
+  'seconds since 1970': '1769817600',
+  'a quote': "2026-01-31T00:00:00Z'",
+};
+
+const lists: Case[] = [
+  ...['/api/v1/payments', '/api/v1/events', '/api/v1/webhooks'].flatMap((path) => [
+    ...asked(path, 'limit', badLimits),
+    ...asked(path, 'cursor', badCursors),
+    ...asked(path, 'page', { unknown: '2' }),
+  ]),
+  ...asked('/api/v1/payments', 'status', {
+    empty: '',
+    'upper case': 'CAPTURED',
+    'one of them unknown': 'captured,lost',
+    'a comma behind': 'captured,',
+    'semicolons between': 'captured;failed',
+    'a member of every object': 'constructor',
+  }),
+  ...asked('/api/v1/payments', 'currency', { empty: '', 'lower case': 'usd', unknown: 'XYZ' }),
+  ...asked('/api/v1/payments', 'guest', { empty: '', 'a digit': '1', words: 'yes' }),
+  ...['customer_id', 'external_id', 'processor'].flatMap((parameter) => asked('/api/v1/payments', parameter, badText)),
+  ...['created_from', 'created_to'].flatMap((parameter) => asked('/api/v1/payments', parameter, badInstants)),
+  ...['amount_min', 'amount_max'].flatMap((parameter) => [
+    ...asked('/api/v1/payments', parameter, { 'without a currency': '25.99', empty: '' }),
+    queried(`${parameter} with too many decimals`, `/api/v1/payments?currency=JPY&${parameter}=1.5`, parameter),
+    queried(`${parameter} below zero`, `/api/v1/payments?currency=USD&${parameter}=-1`, parameter),
+    queried(`${parameter} above 2^63`, `/api/v1/payments?currency=JPY&${parameter}=9223372036854775808`, parameter),
+  ]),
+  ...asked('/api/v1/events', 'type', { empty: '', unknown: 'payment.lost', 'a prefix': 'payment.' }),
+  ...asked('/api/v1/events', 'object_id', badText),
+  queried('a plus sign that means a space', '/api/v1/payments?created_to=2026-01-31T00:00:00+02:00', 'created_to'),
+  queried('a parameter twice', '/api/v1/payments?limit=5&limit=5', 'limit'),
+  queried('a list in brackets', '/api/v1/payments?status[]=captured', 'status[]'),
+  queried('an object in brackets', '/api/v1/payments?limit[$gt]=5', 'limit[$gt]'),
+  queried('upper case', '/api/v1/payments?Limit=5', 'Limit'),
+  queried('no name', '/api/v1/payments?=5', ''),
+  queried('a prototype', '/api/v1/payments?__proto__=5', '__proto__'),
+  queried('a member of every object', '/api/v1/payments?constructor=5', 'constructor'),
+  queried('a guest with a customer id', '/api/v1/payments?guest=true&customer_id=ada', 'guest'),
+  queried('of attempts', `${somePayment}/attempts?limit=5`, 'limit'),
+  queried('of a payment’s events', `${somePayment}/events?limit=5`, 'limit'),
+  queried('of the version', '/api/v1/version?x=1', 'x'),
+  queried('of health', '/health/detailed?x=1', 'x'),
+  missing('the attempts of a payment that does not exist', 'GET', `${somePayment}/attempts`),
+  missing('the events of a payment that does not exist', 'GET', `${somePayment}/events`),
+  missing('the attempts of an id that is none', 'GET', '/api/v1/payments/%00/attempts'),
+];
+
+/** A change of a payment that has this body. */
+const changeOf = (body: unknown): Pick<Case, 'method' | 'path' | 'body'> => ({
+  method: 'PUT',
+  path: somePayment,
+  body: typeof body === 'string' ? body : JSON.stringify(body),
+});
+const changed = (field: string, values: Readonly<Record<string, unknown>>, at = `/${field}`): Case[] =>
+  Object.entries(values).map(([name, value]) => ({
+    name: `a changed ${field}: ${name}`,
+    ...changeOf({ [field]: value }),
+    at,
+  }));
+const { null: _mayBeNull, ...notTextNorNull } = notText;
+
+const badChanges: Case[] = [
+  ...Object.entries({ description: 500, customer_name: 200 }).flatMap(([field, lengthMax]) =>
+    changed(field, { ...notTextNorNull, empty: '', 'a NUL': 'a\u0000', 'too long': 'x'.repeat(lengthMax + 1) }),
+  ),
+  ...changed('customer_email', {
+    ...notTextNorNull,
+    empty: '',
+    'without a domain': 'ada',
+    'a NUL': 'a\u0000@example.com',
+  }),
+  ...changed('metadata', { text: 'x', 'a number': 5, 'an array': ['x'], '51 entries': entries(51) }),
+  ...changed('metadata', { 'a number as a value': { a: 5 }, 'null as a value': { a: null } }, '/metadata/a'),
+  ...[
+    'amount',
+    'currency',
+    'status',
+    'id',
+    'external_id',
+    'card_token',
+    'is_test',
+    'merchant_id',
+    'updated_at',
+  ].flatMap((field) => changed(field, { 'which nobody may change': 'x', 'not even to null': null })),
+  { name: 'a change with a member twice', ...changeOf('{"description":"a","description":"b"}'), at: '/description' },
+  { name: 'a change with __proto__', ...changeOf('{"__proto__":{"amount":"1.00"}}'), at: '/__proto__' },
+  ...['null', '[]', '"x"', '5'].map((body) => ({ name: `a change that is ${body}`, ...changeOf(body), at: '' })),
+  { name: 'a change that is no JSON', ...changeOf('{'), status: 400, code: 'invalid_json' },
+  { name: 'a change without a body', ...changeOf(''), status: 400, code: 'invalid_json' },
+  { name: 'a change of 70 KB', ...changeOf({ description: 'x'.repeat(70_000) }), status: 413, code: 'body_too_large' },
+  {
+    name: 'a change that is a form',
+    ...changeOf('description=x'),
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    status: 415,
+    code: 'unsupported_media_type',
+  },
+  { ...missing('a change of what does not exist', 'PUT', somePayment), ...changeOf({ description: 'x' }) },
+];
+
+/** A webhook endpoint that has this body. */
+const endpointOf = (body: unknown) => ({ path: '/api/v1/webhooks', body: JSON.stringify(body) });
+const endpointWith = (field: string, values: Readonly<Record<string, unknown>>, at = `/${field}`): Case[] =>
+  Object.entries(values).map(([name, value]) => ({
+    name: `an endpoint’s ${field}: ${name}`,
+    ...endpointOf({ url: 'https://hooks.example.com/', [field]: value }),
+    at,
+  }));
+
+const endpoints: Case[] = [
+  ...endpointWith('url', {
+    ...notText,
+    missing: undefined,
+    empty: '',
+    'a path alone': '/hooks',
+    'a file': 'file:///etc/passwd',
+    'a script': 'javascript:alert(1)',
+    'with a password': 'https://ada:secret@hooks.example.com/',
+    'with a fragment': 'https://hooks.example.com/#x',
+    'a NUL': 'https://hooks.example.com/\u0000',
+    'too long': `https://hooks.example.com/${'x'.repeat(2_000)}`,
+  }),
+  ...endpointWith('description', { ...notText, empty: '', 'a NUL': '\u0000', 'too long': 'x'.repeat(501) }),
+  ...endpointWith('event_types', { text: 'payment.captured', null: null, 'an object': {} }),
+  ...endpointWith('event_types', { unknown: ['payment.lost'], 'a number': [5] }, '/event_types/0'),
+  ...endpointWith('secret', { 'of their choice': 'whsec_x' }),
+  { name: 'an endpoint without a body', path: '/api/v1/webhooks', body: null, status: 400, code: 'invalid_json' },
+  wrongMethod('PUT', '/api/v1/webhooks'),
 ];
 
 /** Public test numbers of the networks; no bank ever issued them. */
@@ -503,8 +685,33 @@ const cardNumbers: Case[] = [
   ...[visa, grouped('%20'), grouped('-'), grouped('.'), `x-${visa}`, encodeURIComponent(visa).replace('4', '%34')].map(
     (spelling) => card(`${spelling} as an id`, { method: 'GET', path: `/api/v1/payments/${spelling}` }),
   ),
-  card('in the query', { path: `/api/v1/payments?card=${visa}` }),
-  card('in the query of a read', { method: 'GET', path: `${somePayment}?card=${visa}` }),
+  card('in the query', { path: `/api/v1/payments?card=${visa}`, at: '?card' }),
+  card('in the query of a read', { method: 'GET', path: `${somePayment}?card=${visa}`, at: '?card' }),
+  ...['customer_id', 'external_id', 'status', 'amount_min', 'cursor', 'limit'].flatMap((parameter) =>
+    [visa, grouped('%20'), grouped('+'), grouped('-')].map((spelling) =>
+      card(`${spelling} in the parameter ${parameter}`, {
+        method: 'GET',
+        path: `/api/v1/payments?${parameter}=${spelling}`,
+        at: `?${parameter}`,
+      }),
+    ),
+  ),
+  card('in the second of two parameters', {
+    method: 'GET',
+    path: `/api/v1/payments?customer_id=x&customer_id=${visa}`,
+    at: '?customer_id',
+  }),
+  card('as a parameter’s name', { method: 'GET', path: `/api/v1/payments?${visa}=x` }),
+  card('in an event’s object', { method: 'GET', path: `/api/v1/events?object_id=${visa}`, at: '?object_id' }),
+  ...['description', 'customer_email', 'customer_name', 'amount'].map((field) =>
+    card(`in a changed ${field}`, { ...changeOf({ [field]: visa }), at: `/${field}` }),
+  ),
+  card('in an endpoint’s address', {
+    ...endpointOf({ url: `https://hooks.example.com/${visa}` }),
+    at: '/url',
+  }),
+  card('in changed metadata', { ...changeOf({ metadata: { pan: visa } }), at: '/metadata/pan' }),
+  card('as the id of what is changed', { ...changeOf({}), path: `/api/v1/payments/${visa}` }),
 ];
 
 const secrets = [...new Set(cardNumbers.map((one) => one.secret ?? visa))];
@@ -554,6 +761,26 @@ const callers: Case[] = [
       },
     },
   },
+  { ...denied('none, for a list', () => null), method: 'GET', headers: { authorization: null } },
+  {
+    ...denied('a key that may only read, for a change', bearer('may read'), 403),
+    ...changeOf({ description: 'x' }),
+    headers: {
+      get authorization() {
+        return `Bearer ${keyNamed('may read')}`;
+      },
+    },
+  },
+  {
+    ...denied('a key that may only read payments, for events', bearer('may read'), 403),
+    method: 'GET',
+    path: '/api/v1/events',
+    headers: {
+      get authorization() {
+        return `Bearer ${keyNamed('may read')}`;
+      },
+    },
+  },
   { ...denied('none, with a body that cannot be read', () => null), headers: { authorization: null }, body: '{' },
 ];
 
@@ -569,6 +796,9 @@ const corpus = [
   ...encodings,
   ...headers,
   ...addresses,
+  ...lists,
+  ...badChanges,
+  ...endpoints,
   ...cardNumbers,
   ...callers,
 ];
@@ -596,8 +826,8 @@ describe('bad input', () => {
     const { status = 422, code = 'validation_failed', at } = one;
     const problem = expectProblem(answer);
     expect({ status: answer.status, code: problem.code }).toEqual({ status, code });
-    if (at !== undefined) expect(placesIn(problem)).toContain(at.startsWith('/') || at === '' ? at : at.toLowerCase());
-    if (status === 405) expect(answer.headers.get('allow')).toMatch(/^(GET|POST)$/);
+    if (at !== undefined) expect(placesIn(problem)).toContain(/^(?:[/?]|$)/.test(at) ? at : at.toLowerCase());
+    if (status === 405) expect(answer.headers.get('allow')).toMatch(/^(GET|POST|PUT)(, (GET|POST|PUT))*$/);
     if (status === 401) expect(answer.headers.get('www-authenticate')).toBe('Bearer');
     for (const secret of secrets) expect(answer.raw).not.toContain(secret);
   });
@@ -618,7 +848,15 @@ describe('bad input', () => {
 
   test('leaves nothing behind: no row, no movement, no workflow, no card number', async () => {
     const tables = await tableNames();
-    for (const table of ['payments', 'attempts', 'events', 'payment_audit_trail', 'alerts']) {
+    for (const table of [
+      'payments',
+      'attempts',
+      'events',
+      'payment_audit_trail',
+      'alerts',
+      'webhook_endpoints',
+      'deliveries',
+    ]) {
       expect(tables).toContain(table);
       expect([table, await countOf(`SELECT count(*) FROM ${table}`)]).toEqual([table, 0]);
     }
@@ -837,7 +1075,9 @@ function expectProblem(answer: RawAnswer): Problem {
 }
 
 function placesIn(problem: Problem): (string | undefined)[] {
-  return (problem.errors ?? []).map((error) => error.pointer ?? error.header?.toLowerCase());
+  return (problem.errors ?? []).map(({ pointer, header, parameter }) =>
+    parameter === undefined ? (pointer ?? header?.toLowerCase()) : `?${parameter}`,
+  );
 }
 
 async function tableNames(): Promise<string[]> {

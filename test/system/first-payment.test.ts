@@ -60,6 +60,12 @@ describe('a payment of 25.99 USD', () => {
       refund_count: 0,
       failure: null,
       next_action: null,
+      routing: {
+        rule: null,
+        reason: 'no rule applies: the default order',
+        candidates: ['easypay'],
+        ineligible: [],
+      },
       expires_at: instant,
       created_at: instant,
       updated_at: instant,

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { DEFAULT_PORTS } from '../../workers/dev/ports.ts';
 import { aPayment, postPayment } from '../support/api-client.ts';
 import { until } from '../support/until.ts';
 import { freePorts } from '../support/world.ts';
@@ -15,15 +16,7 @@ interface Development {
 }
 
 const dataDir = mkdtempSync(join(tmpdir(), 'start-'));
-const portNames = [
-  'API_PORT',
-  'TEMPORAL_PORT',
-  'TEMPORAL_UI_PORT',
-  'SIMULATORS_PORT',
-  'EASYPAY_FACE_PORT',
-  'POSTGRES_PORT',
-  'CODEC_PORT',
-];
+const portNames = Object.keys(DEFAULT_PORTS);
 let env: NodeJS.ProcessEnv;
 
 beforeAll(async () => {

@@ -37,7 +37,7 @@ test('a merchant, its key and its settings are made by command, and the key open
   expect(JSON.stringify(stored)).not.toContain(key?.secret);
 
   const settings = await admin<Record<string, number>>('change-settings', id, '{"expires_after":600}');
-  expect(settings).toEqual({ expires_after: 600, ask_for: 86_400, wait: 10 });
+  expect(settings).toMatchObject({ expires_after: 600, ask_for: 86_400, wait: 10, payer_emails: true });
   expect((await findApiKey(database.db, made.key_id, new Date()))?.settings.expires_after).toBe(600);
 
   expect(await admin<unknown>('revoke-api-key', made.key_id)).toEqual({ revoked: true });

@@ -81,7 +81,7 @@ describe('a provider that is away', () => {
     const { fake, ...payment } = engine.aPayment({ charge: [slowDown, slowDown, approves] });
     await payment.awaitOutcome();
     expect(await payment.result()).toEqual(captured);
-    const [first, second, third] = fake.callsOf('chargePayment').map(({ at }) => at) as [number, number, number];
+    const [first, second, third] = fake.sentAt as [number, number, number];
     expect(third - second).toBeGreaterThanOrEqual(1_000);
     expect(second - first).toBeGreaterThanOrEqual(1_000);
   });
@@ -100,7 +100,7 @@ describe('a provider that is away', () => {
       engine.aPayment({ charge: [limited, approves] }),
     ];
     await Promise.all([canceled.start(), retried.start()]);
-    await Promise.all([canceled.historyWith('TIMER_STARTED'), retried.historyWith('TIMER_STARTED')]);
+    await Promise.all([canceled.isBackingOff('not_now'), retried.isBackingOff('not_now')]);
     expect(await canceled.handle.executeUpdate(cancelPayment, { args: [act] })).toEqual({ status: 'canceled' });
     await retried.handle.executeUpdate(retryNow, { args: [act] });
     expect(await retried.result()).toEqual(captured);

@@ -11,6 +11,7 @@ import {
 } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { withHeartbeats } from '../../activities/heartbeats.ts';
 import type { PaymentSubmission } from '../../api/payment-client.ts';
 import { failureConverterPath } from '../../runtime/temporal.ts';
 import { findTemporalProgram, temporalProcess } from '../../workers/dev/temporal-server.ts';
@@ -125,8 +126,8 @@ function portsOf(fakes: ReadonlyMap<string, FakePayment>): PaymentPorts {
   };
   return {
     acceptPayment: (input) => of(input.paymentId).acceptPayment(input),
-    chargePayment: (input) => of(input.paymentId).chargePayment(input),
-    askProvider: (input) => of(input.paymentId).askProvider(input),
+    chargePayment: (input) => withHeartbeats(() => of(input.paymentId).chargePayment(input)),
+    askProvider: (input) => withHeartbeats(() => of(input.paymentId).askProvider(input)),
     recordTransition: (input) => of(input.paymentId).recordTransition(input),
   };
 }

@@ -1,14 +1,17 @@
 import { ApplicationFailure, activityInfo } from '@temporalio/activity';
 import type { DeclineCode } from '../../workflows/domain/failure.ts';
 import { attemptIdOf } from '../../workflows/domain/ids.ts';
-import type { FaultKind, ProviderResponse } from '../../workflows/domain/outcome.ts';
+import type { ChargeOutcome, FaultKind, FinalOutcome, ProviderResponse } from '../../workflows/domain/outcome.ts';
+import type { Route } from '../../workflows/domain/routing.ts';
 import type {
   Acceptance,
   AcceptPayment,
   AskAnswer,
   AskProvider,
-  AttemptReference,
+  AttemptSnapshot,
+  Candidate,
   ChargeAnswer,
+  ChargeAttempt,
   PaymentPorts,
   PaymentSnapshot,
   Transition,
@@ -28,7 +31,7 @@ export interface Call {
 
 /** What a test decides about one payment's world. Each list is used up call by call; its last step is for all others. */
 export interface Script {
-  readonly charge?: readonly Step<ChargeAnswer>[];
+  readonly charge?: readonly Step<ChargeOutcome>[];
   readonly ask?: readonly Step<AskAnswer>[];
   /** Null: as the database does it. */
   readonly accept?: readonly (Step<Acceptance> | null)[];
@@ -37,6 +40,8 @@ export interface Script {
   readonly row?: Partial<PaymentSnapshot>;
   /** Of a payment that has no row yet. */
   readonly expiresInMs?: number;
+  /** Which providers may charge it, in order; only EasyPay by default. */
+  readonly candidates?: readonly string[];
   readonly askForMs?: number;
 }
 
@@ -46,18 +51,26 @@ export class FakePayment {
   readonly calls: Call[] = [];
   /** What was written, in order. */
   readonly transitions: Transition[] = [];
-  /** The attempt numbers that were sent to the provider. */
+  /** The attempt numbers that were sent to a provider, and when. */
   readonly sent: number[] = [];
+  readonly sentAt: number[] = [];
+  /** Every execution of a charge, with its candidates. */
+  readonly rounds: ChargeAttempt[] = [];
   /** The questions that were asked. */
   readonly asked: AskProvider[] = [];
   row: PaymentSnapshot | null;
-  /** Whether the provider's rules allow the open attempt to be sent again. */
-  mayRepeat = false;
+  /** When a provider that asked for a wait may be sent an attempt again, by number. */
+  readonly notBefore = new Map<number, number>();
+  /** An earlier send of the open attempt may have arrived. */
+  #isDoubtful = false;
   readonly #script: Script;
 
   constructor(snapshot: PaymentSnapshot, script: Script) {
     this.id = snapshot.id;
-    this.row = script.row === undefined ? null : { ...snapshot, ...script.row };
+    const route = routeTo(script);
+    this.row = script.row === undefined ? null : { ...snapshot, route, ...script.row };
+    const open = this.row?.openAttemptId;
+    if (open) this.setAttempt({ id: open, number: 1, provider: 'easypay', state: 'sent', declineCode: null });
     this.#script = script;
   }
 
@@ -73,23 +86,50 @@ export class FakePayment {
     return { kind: 'accepted', payment: this.row };
   }
 
-  async chargePayment(input: AttemptReference): Promise<ChargeAnswer> {
-    const count = this.#log('chargePayment');
-    const attemptId = attemptIdOf(input.paymentId, 'charge', input.attemptNumber);
+  async chargePayment(input: ChargeAttempt): Promise<ChargeAnswer> {
+    this.#log('chargePayment');
+    this.rounds.push(input);
+    const failures: ApplicationFailure[] = [];
+    for (const candidate of input.candidates) {
+      try {
+        return await this.#chargeAt(candidate, input.isUrgent);
+      } catch (error) {
+        const isCertain = error instanceof ApplicationFailure && certain.has(error.type ?? '') && !this.#isDoubtful;
+        if (!isCertain) throw error;
+        failures.push(error);
+      }
+    }
+    const waitOf = ({ nextRetryDelay }: ApplicationFailure) => Number(nextRetryDelay ?? 0);
+    throw failures.toSorted((one, other) => waitOf(one) - waitOf(other))[0];
+  }
+
+  async #chargeAt(by: Candidate, isUrgent: boolean): Promise<ChargeAnswer> {
+    const { attemptNumber, provider } = by;
+    const attemptId = attemptIdOf(this.id, 'charge', attemptNumber);
     if (this.row?.status !== 'pending') return { kind: 'moved_on' };
-    if (this.row.openAttemptId !== null && !this.mayRepeat) return outcomeUnknown(this);
+    const known = this.row.attempts.find(({ number }) => number === attemptNumber);
+    if (this.row.openAttemptId !== null && this.row.openAttemptId !== attemptId) return { kind: 'moved_on' };
+    if (this.row.openAttemptId !== null && known?.state !== 'unknown') return outcomeUnknown(this);
+    const waitMs = (this.notBefore.get(attemptNumber) ?? 0) - Date.now();
+    if (waitMs > 0 && !isUrgent) throw ApplicationFailure.create({ type: 'not_now', nextRetryDelay: waitMs });
     this.change({ openAttemptId: attemptId });
-    this.mayRepeat = false;
-    this.sent.push(input.attemptNumber);
-    return (stepOf(this.#script.charge, count) ?? approves)(this);
+    this.setAttempt({ id: attemptId, number: attemptNumber, provider, state: 'sent', declineCode: null });
+    const count = this.sent.push(attemptNumber) - 1;
+    this.sentAt.push(Date.now());
+    try {
+      return { kind: 'answered', by, outcome: await (stepOf(this.#script.charge, count) ?? approves)(this) };
+    } catch (error) {
+      if (!(error instanceof ApplicationFailure) || error.type !== 'rejected') throw error;
+      return { kind: 'rejected', by, openAttemptId: this.row.openAttemptId };
+    }
   }
 
   async askProvider(input: AskProvider): Promise<AskAnswer> {
     const count = this.#log('askProvider');
     this.asked.push(input);
     const answer = await (stepOf(this.#script.ask, count) ?? approves)(this);
-    if (answer.kind === 'nothing_happened') this.change({ openAttemptId: null });
-    if (answer.kind === 'repeat') this.mayRepeat = true;
+    if (answer.kind === 'nothing_happened') this.freeAttempt();
+    if (answer.kind === 'repeat') this.#doubt();
     return answer;
   }
 
@@ -105,7 +145,11 @@ export class FakePayment {
       return { kind: 'moved_on', payment: this.row };
     }
     this.transitions.push(input);
+    const end = input.attemptEnd;
+    if (end !== null) this.#stateOfOpen(end.state, declineCodeOf(end.outcome));
+    if (!input.keepsAttemptOpen) this.#isDoubtful = false;
     const payment = this.change({
+      delayedAt: input.eventType === 'payment.delayed' ? input.now : this.row.delayedAt,
       status: input.toStatus,
       version: input.fromVersion + 1,
       failure: input.failure,
@@ -122,6 +166,35 @@ export class FakePayment {
     return this.row;
   }
 
+  /** The open attempt certainly did not happen. */
+  freeAttempt(): void {
+    this.#isDoubtful = false;
+    this.#stateOfOpen('not_sent');
+    this.change({ openAttemptId: null });
+  }
+
+  /** This send of the open attempt certainly did not happen: it is free, or as doubtful as it was before. */
+  releaseAttempt(): void {
+    if (this.#isDoubtful) this.#doubt();
+    else this.freeAttempt();
+  }
+
+  #doubt(): void {
+    this.#isDoubtful = true;
+    this.#stateOfOpen('unknown');
+  }
+
+  /** Writes an attempt's row. */
+  setAttempt(attempt: AttemptSnapshot): void {
+    const others = (this.row?.attempts ?? []).filter(({ number }) => number !== attempt.number);
+    this.change({ attempts: [...others, attempt].toSorted((one, other) => one.number - other.number) });
+  }
+
+  #stateOfOpen(state: string, declineCode: DeclineCode | null = null): void {
+    const open = this.row?.attempts.find(({ id }) => id === this.row?.openAttemptId);
+    if (open !== undefined) this.setAttempt({ ...open, state, declineCode });
+  }
+
   callsOf(port: keyof PaymentPorts): Call[] {
     return this.calls.filter((call) => call.port === port);
   }
@@ -133,6 +206,17 @@ export class FakePayment {
     this.calls.push({ port, isLocal, attempt, at: Date.now() });
     return before;
   }
+}
+
+/** The faults after which certainly nothing happened: the next candidate's turn. */
+const certain: ReadonlySet<string> = new Set(['unavailable', 'rate_limited', 'misconfigured', 'not_now']);
+
+function declineCodeOf(outcome: FinalOutcome | null): DeclineCode | null {
+  return outcome?.kind === 'declined' ? outcome.declineCode : null;
+}
+
+function routeTo({ candidates = ['easypay'] }: Script): Route {
+  return { rule: null, reason: 'a test', candidates, ineligible: [] };
 }
 
 function stepOf<T>(steps: readonly T[] | undefined, count: number): T | undefined {
@@ -157,6 +241,9 @@ export function rowOf(input: AcceptPayment, script: Script = {}): PaymentSnapsho
     currency: request.currency,
     processor: null,
     openAttemptId: null,
+    route: routeTo(script),
+    attempts: [],
+    delayedAt: null,
     failure: null,
     expiresAt: new Date(start + (script.expiresInMs ?? 3_600_000)).toISOString(),
     askUntil: new Date(start + (script.askForMs ?? 86_400_000)).toISOString(),
@@ -178,22 +265,44 @@ export const nothingHappened = () => ({ kind: 'nothing_happened' }) as const;
 export const allowsRepeat = () => ({ kind: 'repeat' }) as const;
 export const declines = (declineCode: DeclineCode) => () => ({ kind: 'declined', declineCode, response }) as const;
 
-/** A fault of the provider, with the delay that the activity names. Only the last two kinds leave the attempt open. */
+/** A fault of the provider, with the delay that it asks for or the activity names. The last two kinds leave the attempt open. */
 export function fault(kind: FaultKind, nextRetryDelayMs = 30) {
   return (fake: FakePayment): never => {
     const isOpen = kind === 'unknown_outcome' || kind === 'rejected';
-    if (!isOpen) fake.change({ openAttemptId: null });
+    const number = fake.sent.at(-1) ?? 1;
+    if (kind === 'rate_limited') fake.notBefore.set(number, Date.now() + nextRetryDelayMs);
+    if (!isOpen) fake.releaseAttempt();
     throw ApplicationFailure.create({
       type: kind,
       message: `the provider: ${kind}`,
       nonRetryable: isOpen,
       nextRetryDelay: nextRetryDelayMs,
-      ...(kind === 'rate_limited' ? { details: [nextRetryDelayMs] } : {}),
     });
   };
 }
 
 export const outcomeUnknown = fault('unknown_outcome');
+
+/** The provider did not confirm what it must make before the charge, which was not sent. */
+export function unprepared(fake: FakePayment): never {
+  fake.freeAttempt();
+  throw ApplicationFailure.create({ type: 'unprepared', message: 'not prepared yet', nextRetryDelay: 30 });
+}
+
+/** The provider refuses what comes before the charge as wrong. */
+export function rejectsPreparation(fake: FakePayment): never {
+  fake.freeAttempt();
+  throw ApplicationFailure.create({ type: 'rejected', message: 'the provider: rejected', nonRetryable: true });
+}
+
+/** What each candidate does, by its number: its own list, used up send by send. */
+export function perCandidate(steps: Readonly<Record<number, readonly Step<ChargeOutcome>[]>>) {
+  return (fake: FakePayment): ChargeOutcome | Promise<ChargeOutcome> => {
+    const number = fake.sent.at(-1) ?? 0;
+    const count = fake.sent.filter((each) => each === number).length - 1;
+    return (stepOf(steps[number], count) ?? approves)(fake);
+  };
+}
 
 /** The provider refuses a repeat as wrong, which says nothing about the first send. */
 export function rejectsRepeat(): never {

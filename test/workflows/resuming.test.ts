@@ -133,7 +133,11 @@ describe('a broken invariant stops the workflow task, and a fixed deploy goes on
 });
 
 describe('a workflow that is started with the payment id alone', () => {
-  const openAttempt = (fake: FakePayment) => attemptIdOf(fake.id, 'charge', 1);
+  const openAttempt = (fake: FakePayment) => {
+    const id = attemptIdOf(fake.id, 'charge', 1);
+    fake.setAttempt({ id, number: 1, provider: 'easypay', state: 'sent', declineCode: null });
+    fake.change({ openAttemptId: id });
+  };
 
   test.each(paymentStatuses.filter(isFinal))('ends at once where the row is %s', async (status) => {
     const { fake, ...payment } = engine.aPayment({ row: { status, version: 2 } });
@@ -151,7 +155,7 @@ describe('a workflow that is started with the payment id alone', () => {
 
   test('asks before anything else where the row is pending and something may have been sent', async () => {
     const { fake, ...payment } = engine.aPayment({ row: {} });
-    fake.change({ openAttemptId: openAttempt(fake) });
+    openAttempt(fake);
     await payment.redrive();
     expect(await payment.result()).toEqual(captured);
     expect(fake.callsOf('chargePayment')).toEqual([]);
@@ -160,7 +164,7 @@ describe('a workflow that is started with the payment id alone', () => {
 
   test('asks also where such a payment has expired meanwhile, and sends nothing again', async () => {
     const { fake, ...payment } = engine.aPayment({ row: { expiresAt: new Date(Date.now() - 1).toISOString() } });
-    fake.change({ openAttemptId: openAttempt(fake) });
+    openAttempt(fake);
     await payment.redrive();
     expect(await payment.result()).toEqual(captured);
     expect(fake.asked).toMatchObject([{ mayRepeat: false }]);
@@ -169,7 +173,7 @@ describe('a workflow that is started with the payment id alone', () => {
   test('asks once also where the time to ask was over before the first question', async () => {
     const past = new Date(Date.now() - 1).toISOString();
     const { fake, ...payment } = engine.aPayment({ row: { expiresAt: past, askUntil: past } });
-    fake.change({ openAttemptId: openAttempt(fake) });
+    openAttempt(fake);
     await payment.redrive();
     expect(await payment.result()).toEqual(captured);
     expect(fake.asked).toMatchObject([{ mayRepeat: false }]);
@@ -184,7 +188,7 @@ describe('a workflow that is started with the payment id alone', () => {
 
   test('waits for a person where the row is unresolved', async () => {
     const { fake, ...payment } = engine.aPayment({ row: { status: 'unresolved', version: 2, processor: 'easypay' } });
-    fake.change({ openAttemptId: openAttempt(fake) });
+    openAttempt(fake);
     await payment.redrive();
     const resolution = { ...act, outcome: 'captured', evidence: 'statement line 12' } as const;
     expect(await payment.handle.executeUpdate(resolvePayment, { args: [resolution] })).toEqual({ status: 'captured' });

@@ -18,6 +18,10 @@ export function addresses({ ports }: DevSettings) {
     codec: `http://${HOST}:${ports.CODEC_PORT}`,
     simulators: `http://${HOST}:${ports.SIMULATORS_PORT}`,
     easypay: `http://${HOST}:${ports.EASYPAY_FACE_PORT}`,
+    paypal: `http://${HOST}:${ports.PAYPAL_FACE_PORT}`,
+    smtp: `smtp://${HOST}:${ports.SMTP_FACE_PORT}`,
+    inbox: `http://${HOST}:${ports.INBOX_FACE_PORT}`,
+    workerMetrics: `http://${HOST}:${ports.METRICS_PORT}/metrics`,
   };
 }
 
@@ -28,8 +32,13 @@ export function simulators(settings: DevSettings, secrets: Secrets): ChildSpec {
       SIMULATORS_HOST: HOST,
       SIMULATORS_PORT: String(settings.ports.SIMULATORS_PORT),
       EASYPAY_FACE_PORT: String(settings.ports.EASYPAY_FACE_PORT),
+      PAYPAL_FACE_PORT: String(settings.ports.PAYPAL_FACE_PORT),
+      SMTP_FACE_PORT: String(settings.ports.SMTP_FACE_PORT),
+      SMS_FACE_PORT: String(settings.ports.SMS_FACE_PORT),
+      INBOX_FACE_PORT: String(settings.ports.INBOX_FACE_PORT),
       SIMULATORS_DATA_DIR: dataPaths(settings.dataDir).simulators,
       EASYPAY_API_KEY: secrets.easypay_api_key,
+      ...paypalAccount(secrets),
     }),
     ready: httpReady(`${addresses(settings).simulators}/health`),
   };
@@ -56,6 +65,11 @@ export function worker(settings: DevSettings, secrets: Secrets, surroundings: Su
       ...engineAndDatabase(settings, secrets, surroundings),
       EASYPAY_URL: addresses(settings).easypay,
       EASYPAY_API_KEY: secrets.easypay_api_key,
+      PAYPAL_URL: addresses(settings).paypal,
+      ...paypalAccount(secrets),
+      SMTP_URL: addresses(settings).smtp,
+      METRICS_HOST: HOST,
+      METRICS_PORT: String(settings.ports.METRICS_PORT),
     }),
     ready: outputReady('"worker ready"'),
     // It may be in the middle of a provider call, which it finishes first.
@@ -84,7 +98,13 @@ function engineAndDatabase(settings: DevSettings, secrets: Secrets, surroundings
     TEMPORAL_ADDRESS: surroundings.temporalAddress,
     TEMPORAL_NAMESPACE: settings.temporalNamespace,
     PAYLOAD_CODEC_KEYS: secrets.payload_codec_keys,
+    STORED_SECRETS_KEYS: secrets.stored_secrets_keys,
+    WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true', // receivers run on this machine
   };
+}
+
+function paypalAccount(secrets: Secrets): NodeJS.ProcessEnv {
+  return { PAYPAL_CLIENT_ID: 'payment-orchestrator', PAYPAL_CLIENT_SECRET: secrets.paypal_client_secret };
 }
 
 function ownProcess(

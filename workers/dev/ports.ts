@@ -8,6 +8,11 @@ export const DEFAULT_PORTS = {
   TEMPORAL_UI_PORT: 8233,
   SIMULATORS_PORT: 4010,
   EASYPAY_FACE_PORT: 4011,
+  PAYPAL_FACE_PORT: 4012,
+  SMTP_FACE_PORT: 4013,
+  SMS_FACE_PORT: 4014,
+  INBOX_FACE_PORT: 4015,
+  METRICS_PORT: 9464,
   POSTGRES_PORT: 5433,
   CODEC_PORT: 8234,
 } as const;
@@ -42,7 +47,7 @@ export async function requireFreePorts(ports: Partial<Record<PortSetting, number
 }
 
 /** True when a program listens on this port of 127.0.0.1, or nobody may. */
-export async function isPortTaken(port: number): Promise<boolean> {
+async function isPortTaken(port: number): Promise<boolean> {
   // Both questions, because some systems let a second program bind 127.0.0.1 beside one that holds all addresses.
   return (await somebodyAnswers(port)) || !(await canListen(port));
 }

@@ -15,7 +15,7 @@ export type DevSettings = {
 };
 
 /** The exit code of a program whose settings are wrong (EX_CONFIG of sysexits.h). */
-export const EXIT_CODE_SETTINGS = 78;
+const EXIT_CODE_SETTINGS = 78;
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
@@ -43,6 +43,11 @@ const schema = z
     TEMPORAL_UI_PORT: port(DEFAULT_PORTS.TEMPORAL_UI_PORT),
     SIMULATORS_PORT: port(DEFAULT_PORTS.SIMULATORS_PORT),
     EASYPAY_FACE_PORT: port(DEFAULT_PORTS.EASYPAY_FACE_PORT),
+    PAYPAL_FACE_PORT: port(DEFAULT_PORTS.PAYPAL_FACE_PORT),
+    SMTP_FACE_PORT: port(DEFAULT_PORTS.SMTP_FACE_PORT),
+    SMS_FACE_PORT: port(DEFAULT_PORTS.SMS_FACE_PORT),
+    INBOX_FACE_PORT: port(DEFAULT_PORTS.INBOX_FACE_PORT),
+    METRICS_PORT: port(DEFAULT_PORTS.METRICS_PORT),
     POSTGRES_PORT: port(DEFAULT_PORTS.POSTGRES_PORT),
     CODEC_PORT: port(DEFAULT_PORTS.CODEC_PORT),
   })

@@ -24,7 +24,9 @@ export function dataPaths(dataDir: string) {
 const secretsSchema = z.object({
   payload_codec_keys: z.string(),
   api_key_pepper: z.string(),
+  stored_secrets_keys: z.string(),
   easypay_api_key: z.string(),
+  paypal_client_secret: z.string(),
   postgres_password: z.string(),
   owner_password: z.string(),
   application_password: z.string(),
@@ -35,23 +37,32 @@ const secretsSchema = z.object({
 /** What this installation must remember and nobody else may know. */
 export type Secrets = z.infer<typeof secretsSchema>;
 
-/** The secrets of this installation: made once, kept in `secrets.json` for its owner's eyes alone (mode 0600). */
+/**
+ * The secrets of this installation: made once, kept in `secrets.json` for its owner's eyes alone (mode 0600). Those that a
+ * file of an earlier version lacks are made now.
+ */
 export function loadSecrets(dataDir: string): Secrets {
   const path = dataPaths(dataDir).secrets;
   const text = readTextIfPresent(path);
-  if (text !== null) return parseOrExplain(secretsSchema, text, path);
-  const secrets: Secrets = {
+  const known = text === null ? {} : parseOrExplain(z.looseObject({}), text, path);
+  const secrets = parseOrExplain(secretsSchema, JSON.stringify({ ...newSecrets(), ...known }), path);
+  saveSecrets(dataDir, secrets);
+  return secrets;
+}
+
+function newSecrets(): Secrets {
+  return {
     payload_codec_keys: `dev:${randomBytes(32).toString('base64')}`,
     api_key_pepper: randomBytes(32).toString('base64'),
+    stored_secrets_keys: `dev:${randomBytes(32).toString('base64')}`,
     easypay_api_key: randomBytes(24).toString('hex'),
+    paypal_client_secret: randomBytes(24).toString('hex'),
     postgres_password: randomBytes(24).toString('hex'),
     owner_password: randomBytes(24).toString('hex'),
     application_password: randomBytes(24).toString('hex'),
     demo_api_key: null,
     demo_operator_key: null,
   };
-  saveSecrets(dataDir, secrets);
-  return secrets;
 }
 
 /** Replaces the remembered secrets. */

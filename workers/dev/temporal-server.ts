@@ -133,7 +133,7 @@ export type TemporalServerOptions = {
 };
 
 /** The command line of a development server. */
-export function temporalArguments(options: TemporalServerOptions): string[] {
+function temporalArguments(options: TemporalServerOptions): string[] {
   const { ip, port, uiPort, httpPort, dbFilename, codecEndpoint, searchAttributes } = options;
   return [
     'server',

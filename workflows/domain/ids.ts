@@ -17,8 +17,8 @@ export function paymentIdOf(identity: PaymentIdentity): string {
   return derivedId('pay', [identity.merchantId, mode, 'create_payment', '', identity.idempotencyKey]);
 }
 
-/** Operations of a payment that move money at a provider. */
-export type Operation = 'charge';
+/** What is sent to providers under keys of its own; only a charge moves money. */
+export type Operation = 'prepare' | 'charge';
 
 /**
  * The id of a business attempt, which is also the idempotency key that the provider sees: a function of the payment,
@@ -41,6 +41,12 @@ export function auditIdOf(eventId: string): string {
 /** The id of the alert that an event opens. */
 export function alertIdOf(eventId: string): string {
   return derivedId('alr', [eventId]);
+}
+
+/** The id of the webhook endpoint that this key creates. */
+export function webhookEndpointIdOf(identity: PaymentIdentity): string {
+  const mode = identity.isTest ? 'test' : 'live';
+  return derivedId('whe', [identity.merchantId, mode, 'create_webhook_endpoint', '', identity.idempotencyKey]);
 }
 
 /** `prefix_` and 130 bits of SHA-256 over the parts, in Crockford's base32 (26 characters). JSON keeps the parts apart. */

@@ -15,7 +15,7 @@ export type ParsedMoney =
 export const amountMinorMax = 9_223_372_036_854_775_807n;
 
 /** The longest amount on the wire, in characters: the 19 digits of `amountMinorMax` and a dot. */
-export const amountLengthMax = 20;
+const amountLengthMax = 20;
 
 const amountPattern = /^(0|[1-9]\d*)(?:\.(\d+))?$/;
 

@@ -1,23 +1,12 @@
 import { z } from 'zod';
 import type { DeclineCode } from '../../../workflows/domain/failure.ts';
 import type { ChargeOutcome } from '../../../workflows/domain/outcome.ts';
+import { lastFourDigits, quotable, readBody, readBodyOrNull, remark, transactionId } from '../answer-parts.ts';
 import { type HttpAnswer, retryAfterMsOf } from '../http.ts';
 import { type ChargeLookUp, ProviderFault } from '../provider.ts';
 
-/**
- * Text that decides nothing: an approved charge stays approved whatever else is said about it, so this is cut and cleaned
- * of what a database cannot store (NUL, half of a surrogate pair) instead of making the answer unreadable.
- */
-const remark = (lengthMax: number) =>
-  z.string().transform((text) =>
-    text
-      .slice(0, lengthMax)
-      .toWellFormed()
-      .replace(/\p{Cc}/gu, '\uFFFD'),
-  );
-
 const chargeSchema = z.object({
-  id: z.string().regex(/^[\w.:-]{1,200}$/),
+  id: transactionId,
   reference: z.string(),
   idempotency_key: z.string(),
   status: z.enum(['approved', 'declined', 'pending']),
@@ -26,7 +15,7 @@ const chargeSchema = z.object({
   response_code: remark(20),
   response_message: remark(200),
   card: z
-    .object({ brand: remark(40), last_four: z.string().regex(/^\d{4}$/) })
+    .object({ brand: remark(40), last_four: lastFourDigits })
     .nullable()
     .catch(null),
 });
@@ -34,12 +23,12 @@ const chargeSchema = z.object({
 type EasypayCharge = z.infer<typeof chargeSchema>;
 
 const chargeListSchema = z.object({ charges: z.array(chargeSchema) });
-const errorSchema = z.object({ error: z.object({ code: z.string().max(100) }) });
+const errorSchema = z.object({ error: z.object({ code: quotable(/^[a-z_]{1,60}$/) }) });
 
 /** What EasyPay's answer to a charge means. Throws a `ProviderFault` when it is no outcome. */
 export function readCharge(answer: HttpAnswer, asked: ChargeLookUp): ChargeOutcome {
   if (answer.status !== 200 && answer.status !== 201) throw faultOf(answer);
-  const charge = parse(chargeSchema, answer);
+  const charge = readBody('EasyPay', chargeSchema, answer);
   if (charge.reference !== asked.reference || charge.idempotency_key !== asked.idempotencyKey) {
     throw new ProviderFault('unknown_outcome', 'EasyPay answered about another charge');
   }
@@ -49,7 +38,7 @@ export function readCharge(answer: HttpAnswer, asked: ChargeLookUp): ChargeOutco
 /** What EasyPay's list of charges says about ours: its outcome, or null when it is not there. Throws a `ProviderFault`. */
 export function readChargeList(answer: HttpAnswer, asked: ChargeLookUp): ChargeOutcome | null {
   if (answer.status !== 200) throw faultOf(answer);
-  const { charges } = parse(chargeListSchema, answer);
+  const { charges } = readBody('EasyPay', chargeListSchema, answer);
   const ours = charges.find(
     (charge) => charge.reference === asked.reference && charge.idempotency_key === asked.idempotencyKey,
   );
@@ -80,23 +69,34 @@ function outcomeOf(charge: EasypayCharge, asked: ChargeLookUp): ChargeOutcome {
   }
 }
 
-/** EasyPay's response codes are those of ISO 8583 field 39. */
-const declines: Readonly<Record<string, DeclineCode>> = {
-  '41': 'lost_or_stolen_card',
-  '43': 'lost_or_stolen_card',
-  '51': 'insufficient_funds',
-  '54': 'expired_card',
-  '82': 'incorrect_cvc',
-};
+/**
+ * EasyPay's response codes are those of ISO 8583 field 39, as Visa and Mastercard publish their meanings. The rest, `05`
+ * among them, is the issuer's word without a reason.
+ */
+const declines: ReadonlyMap<string, DeclineCode> = new Map<string, DeclineCode>([
+  ['34', 'suspected_fraud'],
+  ['41', 'lost_or_stolen_card'],
+  ['43', 'lost_or_stolen_card'],
+  ['51', 'insufficient_funds'],
+  ['54', 'expired_card'],
+  ['57', 'not_permitted'],
+  ['59', 'suspected_fraud'],
+  ['61', 'limit_exceeded'],
+  ['62', 'not_permitted'],
+  ['65', 'limit_exceeded'],
+  ['82', 'incorrect_cvc'],
+  ['91', 'issuer_unavailable'],
+  ['96', 'processing_error'],
+]);
 
 function declineCodeOf(responseCode: string): DeclineCode {
-  return declines[responseCode] ?? 'card_declined';
+  return declines.get(responseCode) ?? 'card_declined';
 }
 
 /** The one place that decides what a refusal or an error of EasyPay says about the money. */
 function faultOf(answer: HttpAnswer): ProviderFault {
   const { status } = answer;
-  const code = errorCodeOf(answer);
+  const code = readBodyOrNull(errorSchema, answer)?.error.code ?? '(no code)';
   const said = `EasyPay answered ${status} ${code}`;
   if (status === 400 || status === 422) return new ProviderFault('rejected', said);
   if (status === 401 || status === 403 || status === 404) {
@@ -108,23 +108,4 @@ function faultOf(answer: HttpAnswer): ProviderFault {
   if (status === 503 && code === 'service_unavailable') return new ProviderFault('unavailable', said, { retryAfterMs });
   // 409 among them: our key is being worked on, or was used before. The look-up tells what came of it.
   return new ProviderFault('unknown_outcome', said, { retryAfterMs });
-}
-
-/** Only a code from a short list of characters goes into messages: what a provider writes is not ours to repeat. */
-function errorCodeOf(answer: HttpAnswer): string {
-  try {
-    const { code } = errorSchema.parse(JSON.parse(answer.body)).error;
-    return /^[a-z_]{1,60}$/.test(code) ? code : '(unreadable code)';
-  } catch {
-    return '(no code)';
-  }
-}
-
-function parse<T>(schema: z.ZodType<T>, answer: HttpAnswer): T {
-  try {
-    return schema.parse(JSON.parse(answer.body));
-  } catch {
-    // The cause would quote the body, which may hold a payer's data.
-    throw new ProviderFault('unknown_outcome', `EasyPay answered ${answer.status} with a body that cannot be read`);
-  }
 }

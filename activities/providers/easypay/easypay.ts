@@ -1,6 +1,6 @@
 import type { ChargeOutcome } from '../../../workflows/domain/outcome.ts';
 import { createHttpClient } from '../http.ts';
-import type { Provider, ProviderCall } from '../provider.ts';
+import type { Provider } from '../provider.ts';
 import { readCharge, readChargeList } from './answers.ts';
 
 /** Where EasyPay is and the key that it knows us by. */
@@ -14,15 +14,11 @@ export interface EasypayOptions {
  * as long as it keeps its books, and processes a request within 30 seconds or never.
  */
 export function createEasypay(options: EasypayOptions): Provider {
-  const { origin, pathname } = new URL(options.url);
-  const base = pathname.replace(/\/$/, '');
-  const http = createHttpClient(origin);
-  const headersOf = (call: ProviderCall) => ({
-    authorization: `Bearer ${options.apiKey}`,
-    'x-correlation-id': call.correlationId,
-  });
+  const http = createHttpClient(options.url);
+  const authorization = `Bearer ${options.apiKey}`;
   return {
     name: 'easypay',
+    capabilities: { methods: ['credit_card'], brands: ['visa', 'mastercard', 'amex'], currencies: null },
     idempotency: { kind: 'key' },
     processingHorizonMs: 30_000,
 
@@ -34,16 +30,16 @@ export function createEasypay(options: EasypayOptions): Provider {
         card_token: request.cardToken,
       });
       const headers = {
-        ...headersOf(call),
+        authorization,
         'content-type': 'application/json',
         'idempotency-key': request.idempotencyKey,
       };
-      return readCharge(await http.send({ method: 'POST', path: `${base}/v1/charges`, headers, body }, call), request);
+      return readCharge(await http.send({ method: 'POST', path: '/v1/charges', headers, body }, call), request);
     },
 
     async lookUpCharge(request, call): Promise<ChargeOutcome | null> {
-      const path = `${base}/v1/charges?reference=${encodeURIComponent(request.reference)}`;
-      return readChargeList(await http.send({ method: 'GET', path, headers: headersOf(call) }, call), request);
+      const path = `/v1/charges?reference=${encodeURIComponent(request.reference)}`;
+      return readChargeList(await http.send({ method: 'GET', path, headers: { authorization } }, call), request);
     },
 
     close: () => http.close(),

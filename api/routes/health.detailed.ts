@@ -1,0 +1,119 @@
+import { z } from 'zod';
+import { type Backlog, readBacklog } from '../../prisma/backlog.ts';
+import { product } from '../../runtime/version.ts';
+import { type Probed, probe, probeDatabase, probeTemporal, probeTimeoutMs, wordFor } from '../probe.ts';
+import { publicRoute } from '../route.ts';
+
+/** Longer than these, and something that should go on does not. */
+const deliveryLateSeconds = 60;
+const paymentLateSeconds = 900;
+
+const dependency = z.object({ status: z.enum(['ok', 'unreachable']), latency_ms: z.int() });
+const late = z.enum(['ok', 'late', 'unknown']);
+
+const schema = z
+  .object({
+    status: z.enum(['ok', 'degraded', 'unavailable']),
+    degraded: z
+      .array(z.enum(['database', 'temporal', 'workers', 'deliveries', 'payments']))
+      .describe('What is not as it should be'),
+    version: z.string(),
+    uptime_seconds: z.int(),
+    checks: z.object({
+      database: dependency,
+      temporal: dependency,
+      workers: z.object({
+        status: z.enum(['ok', 'absent', 'unknown']),
+        count: z.int().nullable().describe('Workers that asked for payments to work on within the last minute or so'),
+      }),
+      deliveries: z.object({
+        status: late,
+        pending: z.int().nullable().describe('Webhooks and mails that were not tried yet'),
+        oldest_pending_seconds: z.int().nullable(),
+      }),
+      payments: z.object({
+        status: late,
+        open: z.int().nullable().describe('Payments that are being worked on, or wait for an operator'),
+        oldest_open_seconds: z.int().nullable(),
+      }),
+    }),
+  })
+  .meta({ id: 'DetailedHealth' });
+
+/** `GET /health/detailed`: each dependency, and what waits. */
+export const healthDetailed = publicRoute(
+  {
+    operationId: 'healthDetailed',
+    method: 'get',
+    path: '/health/detailed',
+    summary: 'What is well, and what is not?',
+    description:
+      'Each dependency with its latency, the workers, and what waits, over all merchants. 503 while payments cannot be ' +
+      `accepted. \`late\`: a delivery waits longer than ${deliveryLateSeconds} seconds, or a payment longer than ` +
+      `${paymentLateSeconds}.`,
+    permission: null,
+    envelope: 'none',
+    headers: z.object({}),
+    params: z.object({}),
+    body: undefined,
+    responses: {
+      200: { description: 'Payments can be accepted', schema },
+      503: { description: 'Payments cannot be accepted', schema },
+    },
+    problems: [],
+  },
+  async (deps) => {
+    const [database, temporal, workers, backlog] = await Promise.all([
+      probeDatabase(deps),
+      probeTemporal(deps),
+      probe(deps.payments.countWorkers(probeTimeoutMs)),
+      probe(readBacklog(deps.db)),
+    ]);
+    const data = reportOf(database, temporal, workers.answer, backlog.answer);
+    return { status: data.status === 'unavailable' ? 503 : 200, data };
+  },
+);
+
+type Report = z.infer<typeof schema>;
+
+function reportOf(
+  database: Probed<boolean>,
+  temporal: Probed<boolean>,
+  workers: number | null,
+  backlog: Backlog | null,
+): Report {
+  const checks: Report['checks'] = {
+    database: { status: wordFor(database), latency_ms: database.latencyMs },
+    temporal: { status: wordFor(temporal), latency_ms: temporal.latencyMs },
+    workers: { status: workers === null ? 'unknown' : workers === 0 ? 'absent' : 'ok', count: workers },
+    deliveries: {
+      status: lateness(backlog, backlog?.oldestDeliverySeconds, deliveryLateSeconds),
+      pending: backlog?.deliveries ?? null,
+      oldest_pending_seconds: backlog?.oldestDeliverySeconds ?? null,
+    },
+    payments: {
+      status: lateness(backlog, backlog?.oldestPaymentSeconds, paymentLateSeconds),
+      open: backlog?.payments ?? null,
+      oldest_open_seconds: backlog?.oldestPaymentSeconds ?? null,
+    },
+  };
+  const names = Object.keys(checks) as (keyof typeof checks)[];
+  const degraded = names.filter((name) => checks[name].status !== 'ok');
+  const isReady = checks.database.status === 'ok' && checks.temporal.status === 'ok';
+  return {
+    status: !isReady ? 'unavailable' : degraded.length > 0 ? 'degraded' : 'ok',
+    degraded,
+    version: product.version,
+    uptime_seconds: Math.floor(process.uptime()),
+    checks,
+  };
+}
+
+function lateness(
+  backlog: Backlog | null,
+  seconds: number | null | undefined,
+  lateAfter: number,
+): z.infer<typeof late> {
+  if (backlog === null) return 'unknown';
+  return (seconds ?? 0) > lateAfter ? 'late' : 'ok';
+}

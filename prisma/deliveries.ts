@@ -1,0 +1,250 @@
+import type { StoredEvent, StoredEventData } from '../workflows/domain/event.ts';
+import { alertIdOf } from '../workflows/domain/ids.ts';
+import { type Database, run } from './database.ts';
+
+/**
+ * The states of a delivery, which is one event to be told to one receiver:
+ *
+ * | state | meaning |
+ * |---|---|
+ * | `pending` | due: the dispatcher of its shard tries it; while it does so the row is claimed, until a lease runs out |
+ * | `retrying` | its first try failed: a workflow of its own tries it again |
+ * | `delivered` | the receiver took it |
+ * | `failed` | nobody tries it any more |
+ * | `skipped` | there was nobody to tell: no mail server, no address any more, the endpoint is disabled |
+ */
+export type DeliveryState = 'pending' | 'retrying' | 'delivered' | 'failed' | 'skipped';
+
+/** All that one try needs, read right before it. */
+export interface Delivery {
+  readonly id: string;
+  readonly merchantId: string;
+  readonly isTest: boolean;
+  readonly channel: 'webhook' | 'email';
+  readonly receiver: string;
+  readonly state: DeliveryState;
+  /** The id of the request that began what the event is a part of. */
+  readonly correlationId: string;
+  readonly event: StoredEvent;
+  /** Where a webhook goes; null for a mail. The secret is encrypted for the endpoint's id. */
+  readonly endpoint: {
+    readonly id: string;
+    readonly url: string;
+    readonly secret: string;
+    readonly isActive: boolean;
+  } | null;
+  /** Whom a mail goes to; null for a webhook, and when the payment has no address any more. */
+  readonly payer: {
+    readonly email: string;
+    readonly merchantName: string;
+    readonly description: string | null;
+    readonly isStillPending: boolean;
+  } | null;
+}
+
+const columns = `
+  d.id, d.merchant_id, d.is_test, d.channel, d.receiver, d.state, d.event_id, d.object_id,
+  e.type, e.sequence, e.created_at AS event_created_at, e.data,
+  COALESCE(NULLIF(e.correlation_id, ''), p.correlation_id, '') AS correlation_id,
+  w.id AS endpoint_id, w.url, w.secret, w.status = 'active' AS is_active,
+  p.customer_email, p.description, p.status = 'pending' AS is_still_pending, m.name AS merchant_name`;
+
+const joins = `
+  JOIN events e ON e.id = d.event_id
+  JOIN merchants m ON m.id = d.merchant_id
+  LEFT JOIN webhook_endpoints w ON w.id = d.endpoint_id
+  LEFT JOIN payments p ON p.id = d.object_id`;
+
+interface DeliveryRow {
+  id: string;
+  merchant_id: string;
+  is_test: boolean;
+  channel: 'webhook' | 'email';
+  receiver: string;
+  state: DeliveryState;
+  event_id: string;
+  object_id: string;
+  type: string;
+  sequence: number;
+  event_created_at: Date;
+  data: StoredEventData;
+  correlation_id: string;
+  endpoint_id: string | null;
+  url: string | null;
+  secret: string | null;
+  is_active: boolean | null;
+  customer_email: string | null;
+  description: string | null;
+  is_still_pending: boolean | null;
+  merchant_name: string;
+}
+
+/**
+ * Receivers first, by jumps over an index, then the oldest rows of each: however many rows wait for a receiver that is dead,
+ * nobody reads through them on the way to another one. Receivers with the least in flight go first.
+ */
+const claim = {
+  name: 'claim_deliveries',
+  text: `
+    WITH RECURSIVE receivers AS (
+      (SELECT receiver FROM deliveries WHERE shard = $1 AND state = 'pending' ORDER BY receiver LIMIT 1)
+      UNION ALL
+      SELECT (
+        SELECT d.receiver FROM deliveries d
+        WHERE d.shard = $1 AND d.state = 'pending' AND d.receiver > r.receiver ORDER BY d.receiver LIMIT 1)
+      FROM receivers r WHERE r.receiver IS NOT NULL
+    ), rooms AS (
+      SELECT receiver, greatest(0, COALESCE(($3::jsonb ->> receiver)::int, $4::int)) AS room
+      FROM receivers WHERE receiver IS NOT NULL
+    ), free AS (
+      SELECT d.id, $4::int - r.room + row_number() OVER (PARTITION BY r.receiver ORDER BY d.created_at) AS place
+      FROM rooms r CROSS JOIN LATERAL (
+        SELECT id, created_at FROM deliveries
+        WHERE shard = $1 AND state = 'pending' AND receiver = r.receiver
+          AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
+        ORDER BY created_at LIMIT r.room FOR UPDATE SKIP LOCKED
+      ) d
+    ), d AS (
+      UPDATE deliveries SET claimed_by = $2, claimed_until = clock_timestamp() + $6 * interval '1 millisecond'
+      WHERE id IN (SELECT id FROM free ORDER BY place LIMIT $5)
+      RETURNING *
+    )
+    SELECT ${columns} FROM d ${joins} ORDER BY d.created_at`,
+};
+
+/** What a dispatcher may claim. */
+export interface Claim {
+  readonly shard: number;
+  /** Random per execution, for whoever looks at the rows. */
+  readonly claimant: string;
+  /** How long the rows are nobody else's. */
+  readonly leaseMs: number;
+  readonly limit: number;
+  readonly perReceiverMax: number;
+  /** Where less may be claimed than `perReceiverMax`. */
+  readonly rooms: ReadonlyMap<string, number>;
+}
+
+/** Claims rows that are due, oldest first per receiver. Several callers at a time never get the same row. */
+export async function claimDeliveries(db: Database, input: Claim): Promise<Delivery[]> {
+  const rooms = JSON.stringify(Object.fromEntries(input.rooms));
+  const values = [input.shard, input.claimant, rooms, input.perReceiverMax, input.limit, input.leaseMs];
+  return (await run<DeliveryRow>(db, claim, values)).map(deliveryOf);
+}
+
+const select = {
+  name: 'select_delivery',
+  text: `SELECT ${columns} FROM deliveries d ${joins} WHERE d.id = $1`,
+};
+
+/** A delivery as it is now, or null. */
+export async function findDelivery(db: Database, deliveryId: string): Promise<Delivery | null> {
+  const [row] = await run<DeliveryRow>(db, select, [deliveryId]);
+  return row === undefined ? null : deliveryOf(row);
+}
+
+function deliveryOf(row: DeliveryRow): Delivery {
+  const { id, merchant_id: merchantId, is_test: isTest, channel, receiver, state } = row;
+  return {
+    id,
+    merchantId,
+    isTest,
+    channel,
+    receiver,
+    state,
+    correlationId: row.correlation_id,
+    event: {
+      id: row.event_id,
+      type: row.type,
+      sequence: row.sequence,
+      object_id: row.object_id,
+      created_at: row.event_created_at,
+      data: row.data,
+    },
+    endpoint: row.channel === 'webhook' ? endpointOf(row) : null,
+    payer: row.channel === 'email' ? payerOf(row) : null,
+  };
+}
+
+function endpointOf({ endpoint_id: id, url, secret, is_active: isActive }: DeliveryRow): Delivery['endpoint'] {
+  if (id === null || url === null || secret === null) return null;
+  return { id, url, secret, isActive: isActive === true };
+}
+
+function payerOf(row: DeliveryRow): Delivery['payer'] {
+  if (row.customer_email === null) return null;
+  return {
+    email: row.customer_email,
+    merchantName: row.merchant_name,
+    description: row.description,
+    isStillPending: row.is_still_pending === true,
+  };
+}
+
+/** How one try went, for its row. `problem` is ours, without personal data. */
+export interface DeliveryResult {
+  readonly deliveryId: string;
+  readonly state: Exclude<DeliveryState, 'pending'>;
+  readonly problem: string | null;
+  readonly statusCode: number | null;
+}
+
+const recordResults = {
+  name: 'record_delivery_results',
+  text: `
+    UPDATE deliveries d SET
+      state = r.state, tries = d.tries + 1, last_error = r.problem, last_status_code = r.status_code, claimed_by = NULL,
+      claimed_until = NULL, updated_at = clock_timestamp(),
+      delivered_at = CASE WHEN r.state = 'delivered' THEN clock_timestamp() END
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::int[]) AS r (id, state, problem, status_code)
+    WHERE d.id = r.id AND d.state IN ('pending', 'retrying')`,
+};
+
+/** Writes how tries went. A delivery that has ended stays as it is, whoever comes late. */
+export async function recordDeliveryResults(db: Database, results: readonly DeliveryResult[]): Promise<void> {
+  await run(db, recordResults, [
+    results.map((result) => result.deliveryId),
+    results.map((result) => result.state),
+    results.map((result) => result.problem),
+    results.map((result) => result.statusCode),
+  ]);
+}
+
+const giveUp = {
+  name: 'give_up_delivery',
+  text: `
+    WITH d AS (
+      UPDATE deliveries SET state = 'failed', claimed_by = NULL, claimed_until = NULL, updated_at = clock_timestamp()
+      WHERE id = $1 AND state IN ('pending', 'retrying')
+      RETURNING *
+    ), alert AS (
+      INSERT INTO alerts (id, merchant_id, is_test, kind, resource_id, owner_role, opened_at)
+      SELECT $2, d.merchant_id, d.is_test, 'delivery_failed', d.id, 'operator', clock_timestamp() FROM d
+      ON CONFLICT (id) DO NOTHING
+    )
+    SELECT state, true AS is_new FROM d
+    UNION ALL
+    SELECT state, false FROM deliveries WHERE id = $1 AND state NOT IN ('pending', 'retrying')`,
+};
+
+/** Ends a delivery as failed with an alert, in one statement. Answers its state, and whether this call ended it; null: no row. */
+export async function giveUpDelivery(
+  db: Database,
+  deliveryId: string,
+): Promise<{ readonly state: DeliveryState; readonly isNew: boolean } | null> {
+  const [row] = await run<{ state: DeliveryState; is_new: boolean }>(db, giveUp, [deliveryId, alertIdOf(deliveryId)]);
+  return row === undefined ? null : { state: row.state, isNew: row.is_new };
+}
+
+const restore = {
+  name: 'restore_stalled_deliveries',
+  text: `
+    UPDATE deliveries SET state = 'pending', claimed_by = NULL, claimed_until = NULL, updated_at = clock_timestamp()
+    WHERE shard = $1 AND state = 'retrying' AND updated_at < clock_timestamp() - $2 * interval '1 millisecond'
+    RETURNING id`,
+};
+
+/** Makes deliveries due again whose workflow has not tried for so long that it must be gone. Answers how many. */
+export async function restoreStalledDeliveries(db: Database, shard: number, stalledForMs: number): Promise<number> {
+  return (await run(db, restore, [shard, stalledForMs])).length;
+}

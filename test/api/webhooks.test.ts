@@ -1,0 +1,272 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createApp } from '../../api/app.ts';
+import { permissions } from '../../api/route.ts';
+import { createWebhook } from '../../api/routes/webhooks.create.ts';
+import { listWebhooks } from '../../api/routes/webhooks.list.ts';
+import { storeApiKey } from '../../prisma/api-keys.ts';
+import { createMerchant } from '../../prisma/merchants.ts';
+import { disableWebhookEndpoint } from '../../prisma/webhook-endpoints.ts';
+import { createAddressGuard } from '../../runtime/address-guard.ts';
+import { makeKey } from '../../runtime/api-key.ts';
+import { createLogger } from '../../runtime/logger.ts';
+import { createApiMetrics } from '../../runtime/metrics.ts';
+import { createSecretBox } from '../../runtime/secret-box.ts';
+import { callApi, type List, readAll } from '../support/api-call.ts';
+import type { Problem } from '../support/api-client.ts';
+import { startDatabase, type TestDatabase } from '../support/database.ts';
+
+const apiKeyPepper = randomBytes(32).toString('hex');
+const secretBox = createSecretBox(new Map([['test', randomBytes(32)]]));
+/** A private network behind one name, the internet behind all others. */
+const lookUp = async (name: string) => {
+  if (name === 'unknown.example.com') throw Object.assign(new Error('queryA ENOTFOUND'), { code: 'ENOTFOUND' });
+  return name === 'inside.example.com' ? ['8.8.8.8', '10.0.0.7'] : ['8.8.8.8'];
+};
+const addressGuard = createAddressGuard({ allowsPrivate: false, lookUp });
+
+let database: TestDatabase;
+let server: Server;
+let apiUrl: string;
+beforeAll(async () => {
+  database = await startDatabase();
+  const payments = {
+    submit: () => Promise.reject(new Error('this test has no Temporal')),
+    resume: () => Promise.reject(new Error('this test has no Temporal')),
+    isReachable: async () => true,
+    countWorkers: async () => 1,
+    close: async () => undefined,
+  };
+  const { db } = database;
+  const logger = createLogger('api', 'silent');
+  const metrics = createApiMetrics(db.pool);
+  const webhooks = { secretBox, addressGuard };
+  server = createServer(
+    createApp({ db, payments, logger, metrics, apiKeyPepper, webhooks }, [createWebhook, listWebhooks]),
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');
+  apiUrl = `http://127.0.0.1:${address.port}`;
+});
+afterAll(async () => {
+  server?.closeAllConnections();
+  server?.close();
+  await database?.close();
+});
+
+interface Endpoint {
+  readonly id: string;
+  readonly url: string;
+  readonly description: string | null;
+  readonly event_types: readonly string[];
+  readonly status: string;
+  readonly secret?: string;
+  readonly created_at: string;
+  readonly is_test: boolean;
+}
+
+/** A key of a merchant of its own, or of one that is there. */
+async function aKey(
+  isTest = true,
+  merchantId = `mer_${randomUUID()}`,
+  allowed: readonly string[] = Object.keys(permissions),
+) {
+  await createMerchant(database.db, { id: merchantId, name: 'Merchant' });
+  const key = makeKey(isTest ? 'test' : 'live', apiKeyPepper);
+  await storeApiKey(database.db, merchantId, { ...key, name: 'key', isTest, permissions: allowed });
+  return { text: key.text, merchantId };
+}
+
+const anUrl = 'https://shop.example.com/hooks?shop=7';
+
+async function post(apiKey: string, body: unknown, idempotencyKey?: string) {
+  const response = await fetch(`${apiUrl}/api/v1/webhooks`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${apiKey}`,
+      'content-type': 'application/json',
+      ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
+    },
+    body: JSON.stringify(body),
+  });
+  const answer = (await response.json()) as { data: Endpoint } & Problem;
+  return { status: response.status, headers: response.headers, body: answer, problem: answer };
+}
+
+describe('a new endpoint', () => {
+  test('is answered with its secret, which the database holds encrypted and no other answer shows', async () => {
+    const { text: key } = await aKey();
+    const answer = await post(key, {
+      url: anUrl,
+      description: 'The shop',
+      event_types: ['payment.captured', 'payment.failed'],
+    });
+    expect(answer.status).toBe(201);
+    expect(answer.headers.get('idempotency-key')).toMatch(/./);
+    expect(answer.headers.get('idempotent-replayed')).toBeNull();
+    const { secret, ...endpoint } = answer.body.data;
+    expect(endpoint).toEqual({
+      id: expect.stringMatching(/^whe_[0-9a-z]{26}$/),
+      url: anUrl,
+      description: 'The shop',
+      event_types: ['payment.captured', 'payment.failed'],
+      status: 'active',
+      disabled_reason: null,
+      created_at: expect.stringMatching(/Z$/),
+      updated_at: expect.stringMatching(/Z$/),
+      is_test: true,
+    });
+    expect(secret).toMatch(/^whsec_/);
+    expect(Buffer.from(secret?.slice(6) ?? '', 'base64')).toHaveLength(32);
+    const { rows } = await database.admin.query<{ secret: string }>('SELECT * FROM webhook_endpoints WHERE id = $1', [
+      endpoint.id,
+    ]);
+    expect(JSON.stringify(rows)).not.toContain(secret?.slice(6));
+    expect(secretBox.open(rows[0]?.secret ?? '', endpoint.id)).toBe(secret);
+    expect(await readAll<Endpoint>(apiUrl, key, '/api/v1/webhooks')).toEqual([endpoint]);
+  });
+
+  test('with the same key is the same one, secret included, also for a hundred at once', async () => {
+    const { text: key } = await aKey();
+    const idempotencyKey = randomUUID();
+    const answers = await Promise.all(Array.from({ length: 100 }, () => post(key, { url: anUrl }, idempotencyKey)));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201]));
+    expect(new Set(answers.map(({ body }) => JSON.stringify(body.data))).size).toBe(1);
+    expect(answers.filter(({ headers }) => headers.get('idempotent-replayed') === null)).toHaveLength(1);
+    for (const { headers } of answers) expect(headers.get('idempotency-key')).toBe(idempotencyKey);
+  });
+
+  test('with the same key and another body is refused', async () => {
+    const { text: key } = await aKey();
+    const idempotencyKey = randomUUID();
+    expect((await post(key, { url: anUrl }, idempotencyKey)).status).toBe(201);
+    const answer = await post(key, { url: `${anUrl}&x=1` }, idempotencyKey);
+    expect([answer.status, answer.problem.code]).toEqual([422, 'idempotency_key_reused']);
+  });
+
+  test('with the same key of another merchant or mode is another one', async () => {
+    const mine = await aKey();
+    const live = await aKey(false, mine.merchantId);
+    const other = await aKey();
+    const idempotencyKey = randomUUID();
+    const keys = [mine, live, other];
+    const made = await Promise.all(keys.map(({ text }) => post(text, { url: anUrl }, idempotencyKey)));
+    expect(made.map(({ status }) => status)).toEqual([201, 201, 201]);
+    expect(new Set(made.map(({ body }) => body.data.id)).size).toBe(3);
+    expect(new Set(made.map(({ body }) => body.data.secret)).size).toBe(3);
+    for (const { text } of keys) expect(await readAll<Endpoint>(apiUrl, text, '/api/v1/webhooks')).toHaveLength(1);
+  });
+
+  test('is the twentieth at most, also for thirty at once; a disabled one leaves room', async () => {
+    const { text: key, merchantId } = await aKey();
+    const made = await Promise.all(Array.from({ length: 30 }, () => post(key, { url: anUrl })));
+    const refused = made.filter(({ status }) => status === 409);
+    expect(made.filter(({ status }) => status === 201)).toHaveLength(20);
+    expect(refused.map(({ problem }) => problem.code)).toEqual(
+      Array.from({ length: 10 }, () => 'too_many_webhook_endpoints'),
+    );
+    const first = made.find(({ status }) => status === 201)?.body.data.id ?? '';
+    await disableWebhookEndpoint(database.db, merchantId, first, 'test');
+    expect((await post(key, { url: anUrl })).status).toBe(201);
+    expect((await post(key, { url: anUrl })).status).toBe(409);
+  });
+
+  test('needs the permission', async () => {
+    const { text: key } = await aKey(true, undefined, ['webhooks:read']);
+    expect((await post(key, { url: anUrl })).problem.code).toBe('forbidden');
+  });
+});
+
+describe('a URL', () => {
+  const refusal = async (url: unknown, isTest = true) => {
+    const answer = await post((await aKey(isTest)).text, { url });
+    expect([url, answer.status]).toEqual([url, 422]);
+    expect(answer.problem.errors?.map(({ pointer }) => pointer)).toEqual(['/url']);
+    return answer.problem.errors?.[0]?.detail;
+  };
+
+  test('is https in live mode, and may be http in test mode', async () => {
+    expect((await post((await aKey(true)).text, { url: 'http://shop.example.com/' })).status).toBe(201);
+    expect(await refusal('http://shop.example.com/', false)).toContain('https');
+    expect((await post((await aKey(false)).text, { url: anUrl })).status).toBe(201);
+  });
+
+  test.each([
+    'shop.example.com',
+    'ftp://shop.example.com/',
+    'javascript:alert(1)',
+    'file:///etc/passwd',
+    'https://',
+    'https://user@shop.example.com/',
+    'https://user:password@shop.example.com/',
+    'https://shop.example.com/#part',
+    'https://shop.example.com/#',
+    `https://shop.example.com/${'a'.repeat(2_000)}`,
+    'https://shop.example.com/\n',
+    '',
+    7,
+  ])('%j is refused', async (url) => {
+    await refusal(url);
+  });
+
+  test.each([
+    'http://127.0.0.1:5432/',
+    'http://[::1]/',
+    'http://[::ffff:10.0.0.1]/',
+    'http://169.254.169.254/latest/meta-data/',
+    'http://0x7f.1/',
+    'http://2130706433/',
+    'http://inside.example.com/',
+  ])('%s leads inside and is refused', async (url) => {
+    expect(await refusal(url)).toContain('private or local');
+  });
+
+  test('whose name is not known yet is taken', async () => {
+    expect((await post((await aKey()).text, { url: 'https://unknown.example.com/' })).status).toBe(201);
+  });
+
+  test('may have 2,000 characters', async () => {
+    const url = `https://shop.example.com/${'a'.repeat(1_975)}`;
+    expect((await post((await aKey()).text, { url })).body.data.url).toBe(url);
+  });
+});
+
+test('unknown types of events and unknown members are refused, and types are kept once', async () => {
+  const { text: key } = await aKey();
+  expect((await post(key, { url: anUrl, event_types: ['payment.exploded'] })).problem.errors?.[0]?.pointer).toBe(
+    '/event_types/0',
+  );
+  expect((await post(key, { url: anUrl, secret: 'whsec_mine' })).status).toBe(422);
+  const twice = await post(key, { url: anUrl, event_types: ['payment.delayed', 'payment.delayed'] });
+  expect(twice.body.data.event_types).toEqual(['payment.delayed']);
+  expect((await post(key, { url: anUrl, event_types: [] })).body.data.event_types).toEqual([]);
+});
+
+describe('the list', () => {
+  test('has all endpoints of this merchant in this mode, newest first, page by page', async () => {
+    const { text: key, merchantId } = await aKey();
+    const other = await aKey(false, merchantId);
+    const made: string[] = [];
+    for (let each = 0; each < 5; each++) made.push((await post(key, { url: anUrl })).body.data.id);
+    await post(other.text, { url: anUrl });
+    await database.admin.query(`UPDATE webhook_endpoints SET created_at = '2026-01-01T00:00:00Z' WHERE id = ANY($1)`, [
+      made.slice(0, 3),
+    ]);
+    await disableWebhookEndpoint(database.db, merchantId, made[0] ?? '', 'test');
+    const all = await readAll<Endpoint>(apiUrl, key, '/api/v1/webhooks', { limit: 2 });
+    expect(all.map(({ id }) => id)).toEqual([made[4], made[3], ...made.slice(0, 3).toSorted().toReversed()]);
+    expect(all.find(({ id }) => id === made[0])).toMatchObject({ status: 'disabled', disabled_reason: 'test' });
+    const first = await callApi<List<Endpoint>>(apiUrl, key, { path: '/api/v1/webhooks?limit=2' });
+    expect(first.body).toMatchObject({ has_more: true, next_cursor: expect.any(String) });
+    expect(JSON.stringify(first.body)).not.toMatch(/secret|whsec/);
+  });
+
+  test('is empty for another merchant, and needs the permission', async () => {
+    await post((await aKey()).text, { url: anUrl });
+    expect(await readAll(apiUrl, (await aKey()).text, '/api/v1/webhooks')).toEqual([]);
+    const { text: key } = await aKey(true, undefined, ['webhooks:write']);
+    expect((await callApi(apiUrl, key, { path: '/api/v1/webhooks' })).problem.code).toBe('forbidden');
+  });
+});

@@ -1,0 +1,99 @@
+import fc from 'fast-check';
+import type { Operation, Parameter } from './document.ts';
+import type { WireRequest } from './exchange.ts';
+import type { Ground } from './ground.ts';
+import { valueOf } from './values.ts';
+
+/** A request that is still made of parts, so that one of them can be spoiled. */
+export interface Draft {
+  readonly method: string;
+  /** By name; percent-encoded when it is sent. */
+  readonly pathParameters: Readonly<Record<string, string>>;
+  readonly query: readonly (readonly [name: string, value: string])[];
+  /** In place of the usual ones of the same name; null leaves the header out. */
+  readonly headers: readonly (readonly [name: string, value: string | null])[];
+  /** Undefined: none. */
+  readonly body: unknown;
+  /** In place of all that the parts above would make of it. */
+  readonly target?: string;
+  /** In place of `body` as JSON. */
+  readonly bytes?: Buffer;
+}
+
+/** Requests that fit the document: ids of what there is, realistic values, and some of what is optional. */
+export function validDrafts(operation: Operation, ground: Ground): fc.Arbitrary<Draft> {
+  const hints = { ...ground.hints, ...idHints(operation, ground) };
+  const of = (where: Parameter['in']) => operation.parameters.filter((parameter) => parameter.in === where);
+  const some = (parameters: readonly Parameter[]) => {
+    const values = parameters.map(({ name, schema }) => [name, valueOf(schema, name, hints).map(String)] as const);
+    const requiredKeys = parameters.filter(({ required }) => required).map(({ name }) => name);
+    return fc.record(Object.fromEntries(values), { requiredKeys });
+  };
+  const [cursors, filters] = [
+    ground.cursors.get(operation.id) ?? [],
+    of('query').filter(({ name }) => name !== 'cursor'),
+  ];
+  return fc
+    .record({
+      pathParameters: some(of('path')),
+      filters: fc.oneof(fc.constant({}), few(some(filters), 2)),
+      cursor: cursors.length === 0 ? fc.constant(null) : fc.option(fc.constantFrom(...cursors)),
+      headers: some(of('header')),
+      body: operation.body === null ? fc.constant(undefined) : valueOf(operation.body, '', hints),
+    })
+    .map(({ pathParameters, filters: asked, cursor, headers, body }) => ({
+      method: operation.method,
+      pathParameters,
+      // A cursor goes with the filters of its page, and these pages had none.
+      query: cursor === null ? Object.entries(asked) : [['cursor', cursor] as const],
+      headers: Object.entries(headers),
+      body,
+    }));
+}
+
+/** At most so many of the members: filters that all have to fit find nothing, and some exclude each other. */
+function few(records: fc.Arbitrary<Record<string, string>>, countMax: number): fc.Arbitrary<Record<string, string>> {
+  return records.chain((record) =>
+    fc
+      .subarray(Object.entries(record), { maxLength: Math.min(countMax, Object.keys(record).length) })
+      .map(Object.fromEntries),
+  );
+}
+
+function idHints(operation: Operation, ground: Ground): Record<string, fc.Arbitrary<unknown>> {
+  const names = operation.parameters.filter((parameter) => parameter.in === 'path').map(({ name }) => name);
+  const ids = ground.idsOf(operation.path).mine;
+  return ids.length === 0 ? {} : Object.fromEntries(names.map((name) => [name, fc.constantFrom(...ids)]));
+}
+
+/** The draft as it is sent, with the key of the merchant whose run this is unless it says otherwise. */
+export function wireRequestOf(draft: Draft, operation: Operation, ground: Ground): WireRequest {
+  const body = draft.bytes ?? (draft.body === undefined ? null : Buffer.from(JSON.stringify(draft.body)));
+  const own = draft.headers.map(([name, value]) => [name.toLowerCase(), value] as const);
+  const usual: [string, string][] = [
+    ['host', new URL(ground.apiUrl).host],
+    ['connection', 'close'],
+    ...(operation.needsKey ? [['authorization', `Bearer ${ground.keys.mine}`] satisfies [string, string]] : []),
+    ...(body === null ? [] : [['content-type', 'application/json'] satisfies [string, string]]),
+    ...(body === null ? [] : [['content-length', String(body.length)] satisfies [string, string]]),
+  ];
+  const kept = usual.filter(([name]) => own.every(([other]) => other !== name));
+  const given = own.filter((header): header is readonly [string, string] => header[1] !== null);
+  const headers = [...kept, ...given].map(([name, value]) => [name, asBytes(value)] as const);
+  return { method: draft.method, target: asBytes(draft.target ?? targetOf(draft, operation)), headers, body };
+}
+
+function targetOf({ pathParameters, query }: Draft, { path }: Operation): string {
+  const filled = path.replaceAll(/\{(\w+)\}/g, (_all, name: string) => encoded(pathParameters[name] ?? ''));
+  const asked = query.map(([name, value]) => `${encoded(name)}=${encoded(value)}`).join('&');
+  return asked === '' ? filled : `${filled}?${asked}`;
+}
+
+function encoded(text: string): string {
+  return encodeURIComponent(text.toWellFormed());
+}
+
+/** Text as the bytes of its UTF-8, each one character. */
+function asBytes(text: string): string {
+  return Buffer.from(text).toString('latin1');
+}

@@ -1,0 +1,224 @@
+import fc from 'fast-check';
+import { testCards } from './body-mutations.ts';
+import type { Operation } from './document.ts';
+import type { Ground } from './ground.ts';
+import type { Mutation } from './mutation.ts';
+
+type Header = readonly [name: string, value: string | null];
+
+const always = () => true;
+const needsKey = ({ needsKey: needed }: Operation) => needed;
+const declared = ({ parameters }: Operation) => parameters.filter((one) => one.in === 'header');
+
+/** A mutation that adds headers, or replaces them. */
+function ofHeaders(name: string, headers: readonly (readonly Header[])[], fits: Mutation['fits'] = always): Mutation {
+  return {
+    name,
+    fits,
+    change: (draft) =>
+      fc.constantFrom(...headers).map((added) => ({ ...draft, headers: [...draft.headers, ...added] })),
+  };
+}
+
+const oddHeaderValues = fc.oneof(
+  fc.constantFrom(
+    '',
+    ' ',
+    '""',
+    '"',
+    'x'.repeat(256),
+    'x'.repeat(3_000),
+    'é',
+    'a\tb',
+    'ключ',
+    '🙂',
+    'a,b',
+    '%00',
+    '../x',
+    testCards[0],
+  ),
+  fc.constantFrom(
+    'wait=',
+    'wait=61',
+    'wait=-1',
+    'wait=1e1',
+    'wait',
+    'wait="1"',
+    'wait=1;x',
+    'respond-async=1',
+    ', ,',
+    '=',
+    'x=y; z',
+  ),
+);
+
+const oddRequestIds = ['', 'a b', 'é', 'a/b', '<x>', 'x'.repeat(64), 'x'.repeat(65), testCards[0], '..', '0'];
+
+const nonsense: readonly (readonly Header[])[] = [
+  ...['text/html', '*/*', '', 'application/xml;q=0', 'garbage;;;='].map((value) => [['accept', value] as const]),
+  ...['gzip', 'br', 'identity;q=0', '*;q=0'].map((value) => [['accept-encoding', value] as const]),
+  ...['*', 'W/"x"', '"x"'].flatMap((value) => [[['if-none-match', value] as const], [['if-match', value] as const]]),
+  [['if-modified-since', 'Fri, 31 Dec 2100 23:59:59 GMT']],
+  [['if-unmodified-since', 'Thu, 01 Jan 1970 00:00:00 GMT']],
+  [['range', 'bytes=0-1']],
+  [['expect', '100-continue']],
+  [['expect', 'the unexpected']],
+  [['x-http-method-override', 'DELETE']],
+  [
+    ['x-forwarded-for', "127.0.0.1' OR 1=1--"],
+    ['x-forwarded-proto', 'x'],
+    ['x-forwarded-host', 'evil.test'],
+    ['forwarded', 'for=_x'],
+  ],
+  [['host', 'evil.test']],
+  [['host', '']],
+  [
+    ['origin', 'null'],
+    ['access-control-request-method', 'DELETE'],
+  ],
+  [['cookie', 'session=admin; __proto__=1']],
+  [
+    ['upgrade', 'h2c'],
+    ['http2-settings', 'AAMAAABk'],
+  ],
+  [
+    ['upgrade', 'websocket'],
+    ['sec-websocket-version', '13'],
+    ['sec-websocket-key', 'dGhlIHNhbXBsZSBub25jZQ=='],
+  ],
+  [
+    ['te', 'trailers, deflate;q=0.5'],
+    ['trailer', 'x'],
+  ],
+  [
+    ['content-language', 'x'],
+    ['content-md5', '!'],
+    ['digest', 'sha-256=x'],
+    ['want-digest', '*'],
+  ],
+  [
+    ['traceparent', 'x'],
+    ['tracestate', '='.repeat(600)],
+    ['baggage', '\u00ff'],
+  ],
+  Array.from({ length: 60 }, (_, index) => [`x-${index}`, 'y'] as const),
+  [['x-long', 'x'.repeat(8_000)]],
+];
+
+const notHttp: readonly (readonly Header[])[] = [
+  [['host', null]],
+  [['x-nul', 'a\0b']],
+  [['x-bell', 'a\u0007b']],
+  [['x y', 'z']],
+  [['', 'nameless']],
+  [['x-huge', 'x'.repeat(20_000)]],
+  [['content-length', '-1']],
+  [['content-length', 'x']],
+  [
+    ['content-length', '5'],
+    ['transfer-encoding', 'chunked'],
+  ],
+  [['transfer-encoding', 'x-unknown']],
+  Array.from({ length: 300 }, (_, index) => [`x-${index}`, 'x'.repeat(80)] as const),
+];
+
+const mediaTypes = [
+  [
+    null,
+    '',
+    '*/*',
+    'text/plain',
+    'text/json',
+    'application/jsonp',
+    'application/vnd.api+json',
+    'garbage;;;=',
+    'a/b, c/d',
+  ],
+  ['application/json; charset=latin1', 'application/json; charset=utf-16', 'multipart/form-data; boundary=x'],
+  ['application/x-www-form-urlencoded'],
+].flat();
+
+/** Almost a key, and one of another kind. */
+function wrongKeys({ mine, live }: Ground['keys']): string[] {
+  return [
+    ['Bearer', 'Bearer x', 'Bearer \u00e9', 'Bearer po_test__', 'Bearer __proto__', `Bearer ${'x'.repeat(7_000)}`],
+    [
+      mine,
+      `Basic ${mine}`,
+      `Token ${mine}`,
+      `Bearer ${mine} ${mine}`,
+      `Bearer ${mine}x`,
+      `Bearer ${mine.slice(0, -1)}`,
+    ],
+    [`Bearer ${mine.toUpperCase()}`, `Bearer ${mine.slice(0, 20)}${live.slice(20)}`],
+    [`Bearer ${mine.replace('test', 'live')}`],
+  ].flat();
+}
+
+/** What can be wrong with headers, the key among them. */
+export const headerMutations: readonly Mutation[] = [
+  { ...ofHeaders('no key', [[['authorization', null]], [['authorization', '']]], needsKey), answers: [401] },
+  {
+    name: 'a wrong key',
+    fits: needsKey,
+    change: (draft, _operation, { keys }) =>
+      fc
+        .constantFrom(...wrongKeys(keys))
+        .map((authorization) => ({ ...draft, headers: [...draft.headers, ['authorization', authorization] as const] })),
+    answers: [401],
+  },
+  {
+    name: 'two keys',
+    fits: needsKey,
+    change: (draft, _operation, { keys }) =>
+      fc.shuffledSubarray([keys.mine, keys.other], { minLength: 2 }).map((both) => ({
+        ...draft,
+        headers: [...draft.headers, ...both.map((key) => ['authorization', `Bearer ${key}`] as const)],
+      })),
+    answers: [401],
+  },
+  {
+    name: 'a key that may do nothing',
+    fits: needsKey,
+    change: (draft, _operation, { keys }) =>
+      fc.constant({ ...draft, headers: [...draft.headers, ['authorization', `Bearer ${keys.powerless}`] as const] }),
+    answers: [403],
+  },
+  {
+    name: 'odd values of headers',
+    fits: (operation) => declared(operation).length > 0,
+    change: (draft, operation) =>
+      fc.tuple(fc.constantFrom(...declared(operation)), oddHeaderValues).map(([{ name }, value]) => ({
+        ...draft,
+        headers: [...draft.headers.filter(([other]) => other !== name), [name, value] as const],
+      })),
+  },
+  ofHeaders('an odd request id', [
+    ...oddRequestIds.map((id) => [['x-request-id', id] as const]),
+    [
+      ['x-request-id', 'a'],
+      ['x-request-id', 'b'],
+    ],
+  ]),
+  ofHeaders('header nonsense', nonsense),
+  { ...ofHeaders('what is no HTTP', notHttp), answers: [400] },
+  {
+    ...ofHeaders(
+      'another content type',
+      mediaTypes.map((type) => [['content-type', type] as const]),
+      ({ body }) => body !== null,
+    ),
+    answers: [415],
+  },
+  ofHeaders(
+    'a content encoding',
+    ['gzip', 'br', 'zstd', 'x-unknown', 'gzip, gzip', ''].map((encoding) => [['content-encoding', encoding] as const]),
+    ({ body }) => body !== null,
+  ),
+  {
+    name: 'a body that nobody asked for',
+    fits: ({ body }) => body === null,
+    change: (draft) =>
+      fc.constantFrom<unknown>({ a: 1 }, [], 'x', 'x'.repeat(70_000), null).map((body) => ({ ...draft, body })),
+  },
+];
