@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { activityInfo } from '@temporalio/activity';
+import { activityInfo, cancellationSignal } from '@temporalio/activity';
 import { beginAttempt, noteFaultOfAttempt, releaseAttempt, type SeenAttempt } from '../prisma/attempts.ts';
 import { attemptIdOf } from '../workflows/domain/ids.ts';
 import type { Candidate, ChargeAnswer, ChargeAttempt } from '../workflows/ports.ts';
 import type { ActivityDeps } from './deps.ts';
 import { type Exchange, exchangeWithin } from './exchange.ts';
-import { DoubtRemains, isCertainlyNothing, NotNow, RejectedInDoubt, RoundFailed } from './failures.ts';
+import { DoubtRemains, isCertainlyNothing, NotNow, RejectedInDoubt, RoundFailed, waitAskedMaxMs } from './failures.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { prepareCharge } from './prepare-charge.ts';
 import { providerNamed } from './provider-named.ts';
@@ -17,6 +17,10 @@ import { type Provider, ProviderFault } from './providers/provider.ts';
  */
 const firstTryTimeoutMs = 4_000;
 const laterTryTimeoutMs = 10_000;
+/** With less time than this for an answer, a charge would only make a doubt. */
+const chargeTimeMinMs = 1_500;
+/** Until the next try, which has all its time. */
+const outOfTimeRetryMs = 100;
 
 /**
  * Sends one charge, to the first candidate that takes it: the next one's turn comes only when certainly nothing happened at
@@ -27,6 +31,7 @@ const laterTryTimeoutMs = 10_000;
 export async function chargePayment(deps: ActivityDeps, input: ChargeAttempt): Promise<ChargeAnswer> {
   const failures: { candidate: Candidate; error: unknown }[] = [];
   for (const candidate of input.candidates) {
+    if (failures.length > 0 && cancellationSignal().aborted) break; // what is wanted has changed: begin nothing new
     try {
       return await withHeartbeats(() => chargeAt(deps, input, candidate));
     } catch (error) {
@@ -56,13 +61,14 @@ async function sendCharge(
 ): Promise<ChargeAnswer> {
   const attemptId = attemptIdOf(input.paymentId, 'charge', by.attemptNumber);
   const seen: SeenAttempt = { attemptId, paymentId: input.paymentId, sender: randomUUID() };
+  if (exchange.timeLeftMs() < chargeTimeMinMs) throw new NotNow(outOfTimeRetryMs);
   const { sendWithinMs, mayStillSend } = exchange.nextSend(); // starts before the database's clock does: never later than the row says
   const begun = await beginAttempt(deps.db, input.merchantId, {
     ...seen,
     number: by.attemptNumber,
     provider: provider.name,
     sendWithinMs,
-    isUrgent: input.isUrgent,
+    isUrgent: input.isUrgent && activityInfo().attempt === 1, // the engine's later tries are nobody's wish
   });
   if (begun.kind === 'moved_on') return { kind: 'moved_on' };
   if (begun.kind === 'not_now') throw new NotNow(begun.waitMs);
@@ -99,7 +105,9 @@ async function settleFault(
     await noteFaultOfAttempt(deps.db, merchantId, seen, fault.kind);
     return fault.kind === 'rejected' && isDoubtful ? new RejectedInDoubt(fault) : fault;
   }
-  if (await releaseAttempt(deps.db, merchantId, seen, fault)) return isDoubtful ? new DoubtRemains(fault) : fault;
+  const retryAfterMs = fault.retryAfterMs === null ? null : Math.min(fault.retryAfterMs, waitAskedMaxMs);
+  if (await releaseAttempt(deps.db, merchantId, seen, { kind: fault.kind, retryAfterMs }))
+    return isDoubtful ? new DoubtRemains(fault) : fault;
   return new ProviderFault('unknown_outcome', `${fault.message}; somebody else took the attempt over`, {
     cause: fault,
   });

@@ -3,6 +3,7 @@ import type { DeliveryListener } from '../prisma/delivery-listener.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { WorkerMetrics } from '../runtime/metrics.ts';
 import type { SecretBox } from '../runtime/secret-box.ts';
+import type { DeliverySlots } from './delivery-slots.ts';
 import type { MailSender } from './notifications/mail.ts';
 import type { WebhookSender } from './notifications/webhook.ts';
 
@@ -16,6 +17,8 @@ export interface DeliveryDeps {
   /** Null: no mail server is configured, and mails are skipped. */
   readonly mails: MailSender | null;
   readonly listener: DeliveryListener;
+  /** Shared by all repeats of this process. */
+  readonly slots: DeliverySlots;
   /** Aborted when the process wants to stop: dispatchers end what they began, and no more. */
   readonly stopping: AbortSignal;
 }

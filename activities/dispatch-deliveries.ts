@@ -4,6 +4,7 @@ import {
   claimDeliveries,
   type Delivery,
   type DeliveryResult,
+  giveUpOverdueDeliveries,
   recordDeliveryResults,
   restoreStalledDeliveries,
 } from '../prisma/deliveries.ts';
@@ -11,8 +12,9 @@ import { deliveryStartOptions, deliveryWorkflowType } from '../workflows/deliver
 import type { DispatchTally } from '../workflows/delivery-ports.ts';
 import { createBatch } from './batch.ts';
 import { Bell } from './bell.ts';
-import { retryDelayMaxMs } from './deliver.ts';
 import type { DeliveryDeps } from './delivery-deps.ts';
+import { retryDelayMaxMs } from './delivery-slots.ts';
+import { reportAlerts } from './give-up-delivery.ts';
 import { tell } from './notifications/tell.ts';
 import { settleDelivery } from './settle-delivery.ts';
 
@@ -30,11 +32,13 @@ const perReceiverMax = 8;
 /** A receiver whose last try failed is probed by one at a time: it holds few connections, and its backlog waits cheaply. */
 const perFailingReceiverMax = 1;
 
-const restoreEveryMs = 60_000;
+const tidyEveryMs = 60_000;
 /** A workflow tries at least every `retryDelayMaxMs`. */
 const stalledForMs = 2 * retryDelayMaxMs;
+/** What a receiver that hangs had no room for until then is given up, as what its workflow tried in vain is. */
+const overdueAfterMs = 3 * 86_400_000;
 
-/** Drains one shard, for an hour or until it is cancelled or its process stops. Ends what it began in each case. */
+/** Drains one shard, for an hour or until it is canceled or its process stops. Ends what it began in each case. */
 export async function dispatchDeliveries(
   deps: DeliveryDeps,
   { shard }: { readonly shard: number },
@@ -66,13 +70,13 @@ class Dispatcher {
     const stopListening = this.#deps.listener.onDue(this.#shard, ring);
     stopping.addEventListener('abort', ring);
     const end = Date.now() + turnMs;
-    let restoreAt = 0;
+    let tidyAt = 0;
     try {
       while (!stopping.aborted && Date.now() < end) {
         heartbeat({ ...this.#tally, inFlight: this.#tries.size });
-        if (Date.now() >= restoreAt) {
-          await this.#restoreStalled();
-          restoreAt = Date.now() + restoreEveryMs;
+        if (Date.now() >= tidyAt) {
+          await this.#tidyUp();
+          tidyAt = Date.now() + tidyEveryMs;
         }
         await this.#claim();
         await this.#bell.rung(lookEveryMs);
@@ -85,9 +89,14 @@ class Dispatcher {
     return { ...this.#tally };
   }
 
-  async #restoreStalled(): Promise<void> {
-    const count = await restoreStalledDeliveries(this.#deps.db, this.#shard, stalledForMs);
-    if (count > 0) this.#deps.logger.warn('deliveries that nobody tried for hours are due again');
+  async #tidyUp(): Promise<void> {
+    const { db, logger } = this.#deps;
+    const shard = this.#shard;
+    const restored = await restoreStalledDeliveries(db, shard, stalledForMs);
+    if (restored > 0) logger.warn({ shard, count: restored }, 'deliveries that nobody tried for hours are due again');
+    const { count, opened } = await giveUpOverdueDeliveries(db, shard, overdueAfterMs);
+    if (count > 0) logger.warn({ shard, count }, 'deliveries are given up: there was no room for them for days');
+    reportAlerts(this.#deps, opened);
   }
 
   async #claim(): Promise<void> {

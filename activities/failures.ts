@@ -79,7 +79,7 @@ export function backoffMs(attempt: number, { firstMs, capMs }: Backoff, random: 
 }
 
 /** However long a provider asks us to wait, a payment is not left alone for longer than this. */
-const waitAskedMaxMs = 600_000;
+export const waitAskedMaxMs = 600_000;
 
 /** The backoff, or the wait that the provider asked for where that is longer. */
 function waitFor({ retryAfterMs }: { readonly retryAfterMs: number | null }, attempt: number): number {
@@ -132,12 +132,17 @@ export class NotNow extends Error {
   }
 }
 
-/** The provider did not confirm what it must make before the charge: ask it again, with the same key, before any other. */
+/**
+ * The provider did not confirm what it must make before the charge. It is asked again, with the same key, before any other,
+ * until that has been in vain often enough.
+ */
 export class Unprepared extends Error {
   override readonly name = 'Unprepared';
+  readonly isInVain: boolean;
 
-  constructor(cause: ProviderFault) {
+  constructor(cause: ProviderFault, isInVain: boolean) {
     super(`not prepared yet: ${cause.message}`, { cause });
+    this.isInVain = isInVain;
   }
 }
 
@@ -164,6 +169,7 @@ export class RejectedInDoubt extends Error {
 /** Whether an error says that certainly no money moved and nothing is under way, so that another provider may be tried. */
 export function isCertainlyNothing(error: unknown): boolean {
   if (error instanceof NotNow) return true;
+  if (error instanceof Unprepared) return error.isInVain;
   return error instanceof ProviderFault && ['unavailable', 'rate_limited', 'misconfigured'].includes(error.kind);
 }
 

@@ -7,6 +7,9 @@ import type { Exchange } from './exchange.ts';
 import { NotNow, Unprepared } from './failures.ts';
 import { type Provider, ProviderFault } from './providers/provider.ts';
 
+/** So often a provider is asked before another one may have its turn: what it may have made moves no money. */
+const askedAgainMax = 3;
+
 /** `ready`: the charge may be sent; null at a provider that needs nothing before it. `rejected`: it refused our request. */
 export type PreparedCharge =
   | { readonly kind: 'ready'; readonly preparationId: string | null }
@@ -49,6 +52,6 @@ export async function prepareCharge(
     if (!(error instanceof ProviderFault)) throw error;
     await failPreparation(deps.db, merchantId, attemptId, error.kind);
     if (error.kind === 'rejected') return { kind: 'rejected' };
-    throw error.kind === 'unknown_outcome' ? new Unprepared(error) : error;
+    throw error.kind === 'unknown_outcome' ? new Unprepared(error, begun.sends >= askedAgainMax) : error;
   }
 }

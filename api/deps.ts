@@ -1,3 +1,4 @@
+import type { Backlog } from '../prisma/backlog.ts';
 import type { Database } from '../prisma/database.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { ApiMetrics } from '../runtime/metrics.ts';
@@ -12,4 +13,6 @@ export interface ApiDeps {
   readonly metrics: ApiMetrics;
   readonly apiKeyPepper: string;
   readonly webhooks: WebhookDeps;
+  /** What waits, as it was a few seconds ago. */
+  readonly backlog: () => Promise<Backlog>;
 }

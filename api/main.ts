@@ -9,6 +9,7 @@ import { apiSettings, readSettings } from '../runtime/settings.ts';
 import { openTemporalClient } from '../runtime/temporal.ts';
 import { createApp } from './app.ts';
 import { createPaymentClient } from './payment-client.ts';
+import { sharedBacklog } from './probe.ts';
 import { createApiServer } from './server.ts';
 import { stopsGracefully } from './stopping.ts';
 
@@ -31,6 +32,7 @@ runProcess(async () => {
       secretBox: createSecretBox(settings.STORED_SECRETS_KEYS),
       addressGuard: createAddressGuard({ allowsPrivate: settings.WEBHOOK_ALLOW_PRIVATE_ADDRESSES }),
     },
+    backlog: sharedBacklog(db),
   });
   const server = createApiServer(app);
   const stopServer = stopsGracefully(server);

@@ -58,7 +58,6 @@ export const paymentSchema = z
           .describe('The providers that may charge it, in the order in which they are tried'),
         ineligible: z.array(z.object({ provider: z.string(), reason: z.string() })),
       })
-      .nullable()
       .describe('Which providers were chosen when the payment was accepted, and why'),
     next_action: z.record(z.string(), z.unknown()).nullable().describe('What the payer must do next'),
     expires_at: instant.describe('Not charged by then: failed'),
@@ -83,7 +82,7 @@ export function toPaymentObject(row: PaymentRow): PaymentObject {
     captured_amount: money(row.captured_amount),
     refunded_amount: money(row.refunded_amount),
     failure: failure && { code: failure.code, message: failure.message, decline_class: failure.declineClass ?? null },
-    routing: route && routingOf(route),
+    routing: routingOf(route),
     expires_at: row.expires_at.toISOString(),
     created_at: row.created_at.toISOString(),
     updated_at: row.updated_at.toISOString(),

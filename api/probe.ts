@@ -1,5 +1,9 @@
 import { z } from 'zod';
+import { type Backlog, readBacklog } from '../prisma/backlog.ts';
+import type { Database } from '../prisma/database.ts';
 import type { ApiDeps } from './deps.ts';
+import type { HealthAnswer } from './health-route.ts';
+import { shareAnswers } from './share-answers.ts';
 
 /** Whoever asks for our health wants to know now. */
 export const probeTimeoutMs = 1_000;
@@ -32,6 +36,13 @@ export function probeTemporal({ payments }: ApiDeps): Promise<Probed<boolean>> {
   return probe(payments.isReachable(probeTimeoutMs));
 }
 
+const backlogGoodForMs = 5_000;
+
+/** Counts what waits for all who ask: anybody may, and it takes a connection that payments want. */
+export function sharedBacklog(db: Database): () => Promise<Backlog> {
+  return shareAnswers(() => readBacklog(db), backlogGoodForMs);
+}
+
 const check = z.enum(['ok', 'unreachable']);
 
 /** Whether payments can be accepted, and by what it is decided. */
@@ -40,9 +51,7 @@ export const readinessSchema = z
   .meta({ id: 'Readiness' });
 
 /** Asks all that a payment's acceptance needs: 200 when it is there, else 503. */
-export async function askReadiness(
-  deps: ApiDeps,
-): Promise<{ status: 200 | 503; data: z.infer<typeof readinessSchema> }> {
+export async function askReadiness(deps: ApiDeps): Promise<HealthAnswer<z.infer<typeof readinessSchema>>> {
   const [database, temporal] = await Promise.all([probeDatabase(deps), probeTemporal(deps)]);
   const checks = { database: wordFor(database), temporal: wordFor(temporal) };
   const isReady = checks.database === 'ok' && checks.temporal === 'ok';

@@ -39,33 +39,24 @@ interface Plan {
   };
 }
 
-const full: Plan = {
-  rounds: 3,
-  warmUps: 300,
-  alone: { clients: 1, requests: 120 },
-  together: { clients: 24, requests: 800 },
-  reads: { clients: 24, requests: 2_000 },
-  growth: {
-    sizes: [1_000, 10_000, 100_000],
-    warmUps: 700,
-    payments: { clients: 24, requests: 300 },
-    lists: { clients: 24, requests: 1_000 },
-  },
-};
-
-const quick: Plan = {
-  rounds: 1,
-  warmUps: 24,
-  alone: { clients: 1, requests: 10 },
-  together: { clients: 24, requests: 72 },
-  reads: { clients: 24, requests: 240 },
-  growth: {
-    sizes: [1_000, 3_000],
-    warmUps: 48,
-    payments: { clients: 24, requests: 72 },
-    lists: { clients: 24, requests: 120 },
-  },
-};
+/** A quick run shows that everything works; only a full one measures. */
+function planFor(isQuick: boolean): Plan {
+  const either = <Value>(full: Value, quick: Value) => (isQuick ? quick : full);
+  const atATime = (full: number, quick: number): Dose => ({ clients: 24, requests: either(full, quick) });
+  return {
+    rounds: either(3, 1),
+    warmUps: either(300, 24),
+    alone: { clients: 1, requests: either(120, 10) },
+    together: atATime(800, 72),
+    reads: atATime(2_000, 240),
+    growth: {
+      sizes: either([1_000, 10_000, 100_000], [1_000, 3_000]),
+      warmUps: either(700, 48),
+      payments: atATime(300, 72),
+      lists: atATime(1_000, 120),
+    },
+  };
+}
 
 export interface Options {
   readonly plan: Plan;
@@ -92,7 +83,7 @@ export function readOptions(args: readonly string[]): Options {
   if (values['write-docs'] && (values.quick || only.length > 0))
     throw new Error('The page in docs/ shows full runs only: leave out --quick and --only, or --write-docs.');
   return {
-    plan: values.quick ? quick : full,
+    plan: planFor(values.quick),
     isQuick: values.quick,
     writesDocs: values['write-docs'],
     wants: (kind) => only.length === 0 || only.includes(kind),

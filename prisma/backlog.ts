@@ -2,9 +2,13 @@ import { type Database, run } from './database.ts';
 
 /** Work that waits, over all merchants; ages in seconds, null where nothing waits. */
 export interface Backlog {
-  /** Deliveries that were not tried yet. */
+  /** Deliveries that nobody has told yet, or is about to. */
   readonly deliveries: number;
-  readonly oldestDeliverySeconds: number | null;
+  /**
+   * Of those that were never tried and are in nobody's hands, for receivers that nothing is being retried for: behind a
+   * receiver that is away its deliveries wait for it, not for us.
+   */
+  readonly oldestDueDeliverySeconds: number | null;
   /** Payments that are being worked on, or wait for an operator. */
   readonly payments: number;
   readonly oldestPaymentSeconds: number | null;
@@ -13,10 +17,12 @@ export interface Backlog {
 const select = {
   name: 'select_backlog',
   text: `
-    SELECT d.count AS deliveries, d.seconds AS "oldestDeliverySeconds", p.count AS payments,
+    SELECT d.count AS deliveries, d.seconds AS "oldestDueDeliverySeconds", p.count AS payments,
       p.seconds AS "oldestPaymentSeconds"
     FROM (
-      SELECT count(*)::int, extract(epoch FROM clock_timestamp() - min(created_at))::int AS seconds
+      SELECT count(*)::int, extract(epoch FROM clock_timestamp() - min(created_at) FILTER (
+        WHERE tries = 0 AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
+          AND receiver NOT IN (SELECT receiver FROM deliveries WHERE state = 'retrying')))::int AS seconds
       FROM deliveries WHERE state = 'pending'
     ) d, (
       SELECT count(*)::int, extract(epoch FROM clock_timestamp() - min(created_at))::int AS seconds
@@ -24,7 +30,7 @@ const select = {
     ) p`,
 };
 
-/** What waits at this moment. */
+/** What waits at this moment. It counts every row that waits: ask seldom. */
 export async function readBacklog(db: Database): Promise<Backlog> {
   const [backlog] = await run<Backlog>(db, select, []);
   if (backlog === undefined) throw new Error('an aggregate without groups has one row');

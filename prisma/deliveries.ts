@@ -1,5 +1,4 @@
 import type { StoredEvent, StoredEventData } from '../workflows/domain/event.ts';
-import { alertIdOf } from '../workflows/domain/ids.ts';
 import { type Database, run } from './database.ts';
 
 /**
@@ -10,7 +9,7 @@ import { type Database, run } from './database.ts';
  * | `pending` | due: the dispatcher of its shard tries it; while it does so the row is claimed, until a lease runs out |
  * | `retrying` | its first try failed: a workflow of its own tries it again |
  * | `delivered` | the receiver took it |
- * | `failed` | nobody tries it any more |
+ * | `failed` | nobody tries it any more; an operator may make it `pending` again |
  * | `skipped` | there was nobody to tell: no mail server, no address any more, the endpoint is disabled |
  */
 export type DeliveryState = 'pending' | 'retrying' | 'delivered' | 'failed' | 'skipped';
@@ -23,6 +22,8 @@ export interface Delivery {
   readonly channel: 'webhook' | 'email';
   readonly receiver: string;
   readonly state: DeliveryState;
+  /** So many were made. */
+  readonly tries: number;
   /** The id of the request that began what the event is a part of. */
   readonly correlationId: string;
   readonly event: StoredEvent;
@@ -43,7 +44,7 @@ export interface Delivery {
 }
 
 const columns = `
-  d.id, d.merchant_id, d.is_test, d.channel, d.receiver, d.state, d.event_id, d.object_id,
+  d.id, d.merchant_id, d.is_test, d.channel, d.receiver, d.state, d.tries, d.event_id, d.object_id,
   e.type, e.sequence, e.created_at AS event_created_at, e.data,
   COALESCE(NULLIF(e.correlation_id, ''), p.correlation_id, '') AS correlation_id,
   w.id AS endpoint_id, w.url, w.secret, w.status = 'active' AS is_active,
@@ -62,6 +63,7 @@ interface DeliveryRow {
   channel: 'webhook' | 'email';
   receiver: string;
   state: DeliveryState;
+  tries: number;
   event_id: string;
   object_id: string;
   type: string;
@@ -79,21 +81,24 @@ interface DeliveryRow {
   merchant_name: string;
 }
 
-/**
- * Receivers first, by jumps over an index, then the oldest rows of each: however many rows wait for a receiver that is dead,
- * nobody reads through them on the way to another one. Receivers with the least in flight go first.
- */
-const claim = {
-  name: 'claim_deliveries',
-  text: `
-    WITH RECURSIVE receivers AS (
+/** For whom something is due in shard $1, by jumps over an index. The last row is null. */
+const dueReceivers = `receivers AS (
       (SELECT receiver FROM deliveries WHERE shard = $1 AND state = 'pending' ORDER BY receiver LIMIT 1)
       UNION ALL
       SELECT (
         SELECT d.receiver FROM deliveries d
         WHERE d.shard = $1 AND d.state = 'pending' AND d.receiver > r.receiver ORDER BY d.receiver LIMIT 1)
       FROM receivers r WHERE r.receiver IS NOT NULL
-    ), rooms AS (
+    )`;
+
+/**
+ * Receivers first, then the oldest rows of each: however many rows wait for a receiver that is dead, nobody reads through
+ * them on the way to another one. Receivers with the least in flight go first.
+ */
+const claim = {
+  name: 'claim_deliveries',
+  text: `
+    WITH RECURSIVE ${dueReceivers}, rooms AS (
       SELECT receiver, greatest(0, COALESCE(($3::jsonb ->> receiver)::int, $4::int)) AS room
       FROM receivers WHERE receiver IS NOT NULL
     ), free AS (
@@ -144,7 +149,7 @@ export async function findDelivery(db: Database, deliveryId: string): Promise<De
 }
 
 function deliveryOf(row: DeliveryRow): Delivery {
-  const { id, merchant_id: merchantId, is_test: isTest, channel, receiver, state } = row;
+  const { id, merchant_id: merchantId, is_test: isTest, channel, receiver, state, tries } = row;
   return {
     id,
     merchantId,
@@ -152,6 +157,7 @@ function deliveryOf(row: DeliveryRow): Delivery {
     channel,
     receiver,
     state,
+    tries,
     correlationId: row.correlation_id,
     event: {
       id: row.event_id,
@@ -192,15 +198,24 @@ export interface DeliveryResult {
 const recordResults = {
   name: 'record_delivery_results',
   text: `
-    UPDATE deliveries d SET
-      state = r.state, tries = d.tries + 1, last_error = r.problem, last_status_code = r.status_code, claimed_by = NULL,
-      claimed_until = NULL, updated_at = clock_timestamp(),
-      delivered_at = CASE WHEN r.state = 'delivered' THEN clock_timestamp() END
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::int[]) AS r (id, state, problem, status_code)
-    WHERE d.id = r.id AND d.state IN ('pending', 'retrying')`,
+    WITH d AS (
+      UPDATE deliveries d SET
+        state = r.state, tries = d.tries + 1, last_error = r.problem, last_status_code = r.status_code, claimed_by = NULL,
+        claimed_until = NULL, updated_at = clock_timestamp(),
+        delivered_at = CASE WHEN r.state = 'delivered' THEN clock_timestamp() END
+      FROM unnest($1::text[], $2::text[], $3::text[], $4::int[]) AS r (id, state, problem, status_code)
+      WHERE d.id = r.id AND d.state IN ('pending', 'retrying')
+      RETURNING d.receiver, d.is_test, d.state
+    )
+    UPDATE alerts a SET closed_at = clock_timestamp()
+    FROM (SELECT DISTINCT receiver, is_test FROM d WHERE state = 'delivered') t
+    WHERE a.resource_id = t.receiver AND a.is_test = t.is_test AND a.kind = 'delivery_failed' AND a.closed_at IS NULL`,
 };
 
-/** Writes how tries went. A delivery that has ended stays as it is, whoever comes late. */
+/**
+ * Writes how tries went. A delivery that has ended stays as it is, whoever comes late. What a receiver took closes the alert
+ * that nothing could be delivered to it.
+ */
 export async function recordDeliveryResults(db: Database, results: readonly DeliveryResult[]): Promise<void> {
   await run(db, recordResults, [
     results.map((result) => result.deliveryId),
@@ -210,6 +225,37 @@ export async function recordDeliveryResults(db: Database, results: readonly Deli
   ]);
 }
 
+const keep = {
+  name: 'keep_retrying_delivery',
+  text: `UPDATE deliveries SET updated_at = clock_timestamp() WHERE id = $1 AND state = 'retrying'`,
+};
+
+/** Says that somebody sees to a delivery, though there was no room for a try: see `restoreStalledDeliveries`. */
+export async function keepRetrying(db: Database, deliveryId: string): Promise<void> {
+  await run(db, keep, [deliveryId]);
+}
+
+/** An alert that was not open before: what is told to a receiver in one mode does not arrive. */
+export interface OpenedAlert {
+  readonly channel: 'webhook' | 'email';
+  /** Null for mails. */
+  readonly endpointId: string | null;
+}
+
+/** Given up are the rows `d`. A receiver has one alert per mode, which is opened again; nobody needs one per event. */
+const openAlerts = `
+  INSERT INTO alerts AS a (id, merchant_id, is_test, kind, resource_id, owner_role, opened_at)
+  SELECT DISTINCT
+    'alr_' || substr(encode(sha256(convert_to('delivery_failed:' || d.is_test || ':' || d.receiver, 'UTF8')), 'hex'), 1, 32),
+    d.merchant_id, d.is_test, 'delivery_failed', d.receiver, 'operator', now()
+  FROM d
+  ON CONFLICT (id) DO UPDATE SET opened_at = excluded.opened_at, closed_at = NULL WHERE a.closed_at IS NOT NULL
+  RETURNING a.resource_id, a.is_test`;
+
+const openedAlerts = `
+  SELECT DISTINCT d.channel, d.endpoint_id AS "endpointId"
+  FROM alert JOIN d ON d.receiver = alert.resource_id AND d.is_test = alert.is_test`;
+
 const giveUp = {
   name: 'give_up_delivery',
   text: `
@@ -217,23 +263,57 @@ const giveUp = {
       UPDATE deliveries SET state = 'failed', claimed_by = NULL, claimed_until = NULL, updated_at = clock_timestamp()
       WHERE id = $1 AND state IN ('pending', 'retrying')
       RETURNING *
-    ), alert AS (
-      INSERT INTO alerts (id, merchant_id, is_test, kind, resource_id, owner_role, opened_at)
-      SELECT $2, d.merchant_id, d.is_test, 'delivery_failed', d.id, 'operator', clock_timestamp() FROM d
-      ON CONFLICT (id) DO NOTHING
-    )
-    SELECT state, true AS is_new FROM d
-    UNION ALL
-    SELECT state, false FROM deliveries WHERE id = $1 AND state NOT IN ('pending', 'retrying')`,
+    ), alert AS (${openAlerts}), opened AS (${openedAlerts})
+    SELECT
+      COALESCE((SELECT state FROM d), (SELECT state FROM deliveries WHERE id = $1)) AS state,
+      (SELECT COALESCE(json_agg(opened), '[]') FROM opened) AS opened`,
 };
 
-/** Ends a delivery as failed with an alert, in one statement. Answers its state, and whether this call ended it; null: no row. */
+/** Ends a delivery as failed with an alert, in one statement. One that has ended stays as it is; null: there is no row. */
 export async function giveUpDelivery(
   db: Database,
   deliveryId: string,
-): Promise<{ readonly state: DeliveryState; readonly isNew: boolean } | null> {
-  const [row] = await run<{ state: DeliveryState; is_new: boolean }>(db, giveUp, [deliveryId, alertIdOf(deliveryId)]);
-  return row === undefined ? null : { state: row.state, isNew: row.is_new };
+): Promise<{ readonly state: DeliveryState | null; readonly opened: readonly OpenedAlert[] }> {
+  const [row] = await run<{ state: DeliveryState | null; opened: OpenedAlert[] }>(db, giveUp, [deliveryId]);
+  return row ?? { state: null, opened: [] };
+}
+
+/** A statement takes well below the time that it may take; the rest is for the next one. */
+const overdueMax = 5_000;
+
+const giveUpOverdue = {
+  name: 'give_up_overdue_deliveries',
+  text: `
+    WITH RECURSIVE ${dueReceivers}, overdue AS (
+      SELECT d.id FROM receivers r CROSS JOIN LATERAL (
+        SELECT id FROM deliveries
+        WHERE shard = $1 AND state = 'pending' AND receiver = r.receiver
+          AND created_at < clock_timestamp() - $2 * interval '1 millisecond'
+          AND updated_at < clock_timestamp() - $2 * interval '1 millisecond'
+          AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
+        ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED
+      ) d LIMIT $3
+    ), d AS (
+      UPDATE deliveries SET state = 'failed', claimed_by = NULL, claimed_until = NULL, updated_at = clock_timestamp(),
+        last_error = COALESCE(last_error, 'not tried: the receiver took nothing for days')
+      WHERE id IN (SELECT id FROM overdue)
+      RETURNING *
+    ), alert AS (${openAlerts}), opened AS (${openedAlerts})
+    SELECT (SELECT count(*)::int FROM d) AS count, (SELECT COALESCE(json_agg(opened), '[]') FROM opened) AS opened`,
+};
+
+/**
+ * Ends deliveries that have been due for so long (since they were made, or made due again), with one alert per receiver.
+ * Those that are being tried right now stay. Answers how many ended, at most 5000 at a time.
+ */
+export async function giveUpOverdueDeliveries(
+  db: Database,
+  shard: number,
+  overdueAfterMs: number,
+): Promise<{ readonly count: number; readonly opened: readonly OpenedAlert[] }> {
+  const values = [shard, overdueAfterMs, overdueMax];
+  const [row] = await run<{ count: number; opened: OpenedAlert[] }>(db, giveUpOverdue, values);
+  return row ?? { count: 0, opened: [] };
 }
 
 const restore = {
@@ -244,7 +324,34 @@ const restore = {
     RETURNING id`,
 };
 
-/** Makes deliveries due again whose workflow has not tried for so long that it must be gone. Answers how many. */
+/** Makes deliveries due again that no workflow has seen to for so long that it must be gone. Answers how many. */
 export async function restoreStalledDeliveries(db: Database, shard: number, stalledForMs: number): Promise<number> {
   return (await run(db, restore, [shard, stalledForMs])).length;
+}
+
+const redeliver = {
+  name: 'redeliver',
+  text: `
+    WITH d AS (
+      UPDATE deliveries SET state = 'pending', tries = 0, updated_at = clock_timestamp()
+      WHERE (id = $1 OR receiver = $1) AND state = 'failed'
+      RETURNING receiver
+    ), closed AS (
+      UPDATE alerts SET closed_at = clock_timestamp()
+      WHERE (resource_id = $1 OR resource_id IN (SELECT receiver FROM d)) AND kind = 'delivery_failed' AND closed_at IS NULL
+      RETURNING id
+    )
+    SELECT (SELECT count(*)::int FROM d) AS deliveries, (SELECT count(*)::int FROM closed) AS alerts`,
+};
+
+/**
+ * Makes what was given up due again, as if it had never been tried, and closes its alerts: one delivery by its id, or all of
+ * a receiver. Answers how many of each. Reads through the whole table: for a person, now and then.
+ */
+export async function redeliverFailed(
+  db: Database,
+  deliveryOrReceiver: string,
+): Promise<{ readonly deliveries: number; readonly alerts: number }> {
+  const [row] = await run<{ deliveries: number; alerts: number }>(db, redeliver, [deliveryOrReceiver]);
+  return row ?? { deliveries: 0, alerts: 0 };
 }

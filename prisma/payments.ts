@@ -230,7 +230,7 @@ export interface PaymentRow {
   /** Failures of older rows have no `declineClass`. */
   readonly failure: (Omit<PaymentFailure, 'declineClass'> & Partial<PaymentFailure>) | null;
   readonly next_action: Record<string, unknown> | null;
-  readonly route: Route | null;
+  readonly route: Route;
   readonly expires_at: Date;
   readonly created_at: Date;
   readonly updated_at: Date;

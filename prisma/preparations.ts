@@ -4,7 +4,7 @@ import { type Database, run } from './database.ts';
 
 /**
  * Preparations: rows of `attempts` whose operation is `prepare`, for providers that want something made before the charge. They
- * move no money, so an unknown outcome blocks nothing: the same key is sent again until the provider confirms.
+ * move no money: the same key is sent again until the provider confirms, or another provider takes the charge.
  */
 export interface PreparationToSend extends SeenAttempt {
   /** The charge that it is for: another open one comes first. */
@@ -21,7 +21,7 @@ export interface PreparationToSend extends SeenAttempt {
 export type BegunPreparation =
   | { readonly kind: 'expired' }
   | { readonly kind: 'prepared'; readonly preparationId: string }
-  | { readonly kind: 'mine'; readonly payment: Chargeable }
+  | { readonly kind: 'mine'; readonly payment: Chargeable; readonly sends: number }
   | { readonly kind: 'moved_on' };
 
 const begin = {
@@ -38,14 +38,16 @@ const begin = {
         state = 'sent', sender = EXCLUDED.sender, sends = attempts.sends + 1, sent_at = EXCLUDED.sent_at,
         send_before = EXCLUDED.send_before, updated_at = EXCLUDED.sent_at
         WHERE attempts.state <> 'prepared'
+      RETURNING sends
     )
     SELECT p.id, p.amount::text AS amount_minor, p.currency, p.payment_method, p.card_token, p.correlation_id,
-      p.is_expired, (SELECT outcome ->> 'preparationId' FROM attempts WHERE id = $1 AND state = 'prepared') AS preparation_id
+      p.is_expired, (SELECT sends FROM a) AS sends, (SELECT outcome ->> 'preparationId' FROM attempts WHERE id = $1 AND state = 'prepared') AS preparation_id
     FROM p`,
 };
 
 interface PreparationRow extends ChargeableRow {
   is_expired: boolean;
+  sends: number | null;
   preparation_id: string | null;
 }
 
@@ -68,7 +70,7 @@ export async function beginPreparation(
   if (row === undefined) return { kind: 'moved_on' };
   if (row.is_expired) return { kind: 'expired' };
   if (row.preparation_id !== null) return { kind: 'prepared', preparationId: row.preparation_id };
-  return { kind: 'mine', payment: chargeableOf(row) };
+  return { kind: 'mine', payment: chargeableOf(row), sends: row.sends ?? 1 };
 }
 
 const finish = {

@@ -18,10 +18,10 @@ const record = {
         open_attempt_id = CASE WHEN $8 THEN open_attempt_id END,
         authorized_amount = CASE WHEN $9 THEN amount ELSE authorized_amount END,
         captured_amount = CASE WHEN $9 THEN amount ELSE captured_amount END,
-        processor = COALESCE($10, processor),
-        processor_response_code = COALESCE($11, processor_response_code),
-        processor_response_message = COALESCE($12, processor_response_message),
-        processor_transaction_id = COALESCE($13, processor_transaction_id),
+        processor = COALESCE($10::text, processor), -- what another provider said goes with it
+        processor_response_code = COALESCE($11, CASE WHEN $10 IS NULL OR processor = $10 THEN processor_response_code END),
+        processor_response_message = COALESCE($12, CASE WHEN $10 IS NULL OR processor = $10 THEN processor_response_message END),
+        processor_transaction_id = COALESCE($13, CASE WHEN $10 IS NULL OR processor = $10 THEN processor_transaction_id END),
         card_brand = COALESCE($14, card_brand), card_last_four = COALESCE($15, card_last_four),
         failure = $16::jsonb, delayed_at = COALESCE(delayed_at, $30)
       WHERE id = $1 AND merchant_id = $2 AND version = $3 AND open_attempt_id IS NOT DISTINCT FROM $4

@@ -142,3 +142,39 @@ export async function disableWebhookEndpoint(
 ): Promise<void> {
   await run(db, disable, [merchantId, endpointId, reason]);
 }
+
+const endpointTold = {
+  name: 'find_webhook_endpoint_told',
+  text: `
+    SELECT id, status, disabled_reason AS "disabledReason" FROM webhook_endpoints
+    WHERE id = $1 OR id = (SELECT endpoint_id FROM deliveries WHERE id = $1)`,
+};
+
+/** For operators: the endpoint of any merchant with this id, or with a delivery of this id; null for mails. */
+export async function findEndpointTold(
+  db: Database,
+  endpointOrDelivery: string,
+): Promise<{
+  readonly id: string;
+  readonly status: 'active' | 'disabled';
+  readonly disabledReason: string | null;
+} | null> {
+  const [row] = await run<{ id: string; status: 'active' | 'disabled'; disabledReason: string | null }>(
+    db,
+    endpointTold,
+    [endpointOrDelivery],
+  );
+  return row ?? null;
+}
+
+const enable = {
+  name: 'enable_webhook_endpoint',
+  text: `
+    UPDATE webhook_endpoints SET status = 'active', disabled_reason = NULL, updated_at = clock_timestamp()
+    WHERE id = $1 AND status = 'disabled'`,
+};
+
+/** For operators: events are queued for this endpoint of any merchant from now on, however many are active already. */
+export async function enableWebhookEndpoint(db: Database, endpointId: string): Promise<void> {
+  await run(db, enable, [endpointId]);
+}

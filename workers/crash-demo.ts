@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { paymentIdOf } from '../workflows/domain/ids.ts';
 import { HelpfulError } from './dev/message.ts';
+import { processIdentity } from './dev/process-identity.ts';
 import { type DevFile, readDevFile } from './dev/state.ts';
 
 /**
@@ -25,11 +26,14 @@ async function demo(dev: DevFile): Promise<void> {
   await waitFor('the charge is on its way', async () =>
     (await attemptsOf(dev, id)).some(({ state }) => state === 'sent'),
   );
-  const { worker } = dev.pids;
-  if (worker === undefined) throw new HelpfulError('dev.json names no worker. Restart `npm start`.');
+  const worker = workerPid();
+  if (worker === null) throw new HelpfulError('dev.json names no worker. Restart `npm start`.');
   process.kill(worker, 'SIGKILL');
   say(`the charge is on its way: killed the worker (kill -9 ${worker})`);
-  await waitFor('another worker runs', async () => readDevFile(dataDir)?.pids['worker'] !== worker);
+  await waitFor('another worker runs', async () => {
+    const next = workerPid();
+    return next !== null && next !== worker && processIdentity(next) !== null;
+  });
   say('a new worker is there; it finds that something was sent, and asks the provider before anything else');
   const answer = await answering;
   say(`the same request is answered: ${answer.status}, ${JSON.stringify(answer.payment)}`);
@@ -41,6 +45,11 @@ async function demo(dev: DevFile): Promise<void> {
   }
   say('charged once.');
   if (dev.temporal_ui !== null) say(`its story: ${dev.temporal_ui}/namespaces/default/workflows/${id}`);
+}
+
+/** The worker of this very moment: it may have been replaced since anything was read, and a pid may be a stranger's then. */
+function workerPid(): number | null {
+  return readDevFile(dataDir)?.pids['worker'] ?? null;
 }
 
 async function post(dev: DevFile, key: string): Promise<{ status: number; payment: unknown }> {

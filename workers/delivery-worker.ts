@@ -2,6 +2,7 @@ import { Client } from '@temporalio/client';
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import type { DeliveryDeps } from '../activities/delivery-deps.ts';
 import { createDeliveryActivities } from '../activities/delivery-index.ts';
+import { DeliverySlots } from '../activities/delivery-slots.ts';
 import { createMailSender } from '../activities/notifications/mail.ts';
 import { createWebhookSender } from '../activities/notifications/webhook.ts';
 import { openDatabase, serviceLimits } from '../prisma/database.ts';
@@ -56,17 +57,14 @@ export async function createDeliveryWorker(
     activityTaskPollerBehavior: { type: 'autoscaling' },
   });
   const client = clientOf(common);
-  let again: NodeJS.Timeout | undefined;
+  let stopKeeping = () => {};
   return {
     worker,
     async keepDispatching() {
-      await startDispatchers(client);
-      again = setInterval(() => {
-        startDispatchers(client).catch((err: unknown) => logger.warn({ err }, 'cannot see to the dispatchers now'));
-      }, startDispatchersEveryMs);
+      stopKeeping = await keepDispatchers(client, logger);
     },
     stopDispatching() {
-      clearInterval(again);
+      stopKeeping();
       stopping.abort();
     },
     async close() {
@@ -91,6 +89,7 @@ function createDeps(settings: Settings, ours: Pick<DeliveryDeps, 'logger' | 'met
     listener: listenForDeliveries(url, (err) =>
       logger.warn({ err }, 'lost the connection that listens for deliveries'),
     ),
+    slots: new DeliverySlots(),
     ...ours,
   };
 }
@@ -103,7 +102,23 @@ function clientOf({ connection, namespace, dataConverter }: Parameters<typeof cr
   });
 }
 
-/** One dispatcher per shard; those that run are left alone. */
+/**
+ * Starts one dispatcher per shard, and again those that were ended meanwhile, until the answered function is called. Throws
+ * when Temporal does not answer at first; later it is asked again.
+ */
+export async function keepDispatchers(
+  client: Client,
+  logger: DeliveryDeps['logger'],
+  everyMs: number = startDispatchersEveryMs,
+): Promise<() => void> {
+  await startDispatchers(client);
+  const again = setInterval(() => {
+    startDispatchers(client).catch((err: unknown) => logger.warn({ err }, 'cannot see to the dispatchers now'));
+  }, everyMs);
+  return () => clearInterval(again);
+}
+
+/** Those that run are left alone. */
 async function startDispatchers(client: Client): Promise<void> {
   const all = Array.from({ length: shards }, (_, shard) => dispatchStartOptions(shard));
   await Promise.all(all.map((options) => client.workflow.start(dispatchWorkflowType, options)));

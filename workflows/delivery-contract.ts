@@ -10,7 +10,7 @@ export const shards = 4;
 export const dispatchWorkflowType = 'dispatchWorkflow';
 export const deliveryWorkflowType = 'deliveryWorkflow';
 
-/** Tells, once each, what is due in one shard; for ever. */
+/** Tells, once each, what is due in one shard; until it is canceled. */
 export interface DispatchWorkflowInput {
   readonly shard: number;
 }

@@ -1,12 +1,12 @@
-import { CancellationScope, proxyActivities } from '@temporalio/workflow';
+import { ActivityFailure, CancellationScope, isCancellation, proxyActivities } from '@temporalio/workflow';
 import { businessNow, waitUntil } from './clock.ts';
 import type { DeliveryEnd, DeliveryWorkflowInput } from './delivery-contract.ts';
 import type { DeliveryPorts } from './delivery-ports.ts';
 import { deliver as deliverPolicy, giveUpDelivery as giveUpPolicy } from './policies.ts';
 
 /**
- * Tells one receiver of one event until it takes it, for three days; then an operator is alerted. Cancelling it gives up at
- * once.
+ * Tells one receiver of one event until it takes it, for three days; then an operator is alerted. Canceling it gives up at
+ * once. A defect of its own parks it instead, until a fixed version is deployed.
  */
 export async function deliveryWorkflow(input: DeliveryWorkflowInput): Promise<DeliveryEnd> {
   const { deliveryId, receiver } = input;
@@ -15,8 +15,9 @@ export async function deliveryWorkflow(input: DeliveryWorkflowInput): Promise<De
   try {
     await waitUntil(businessNow() + input.firstTryInMs, () => false, 'the next try');
     return await ports.deliver({ deliveryId });
-  } catch {
-    // Three days of failures, a cancellation, or a defect: in each case a person decides what is next.
+  } catch (error) {
+    if (!(error instanceof ActivityFailure) && !isCancellation(error)) throw error;
+    // Three days of failures, a refused try, or a cancellation: in each case a person decides what is next.
     return CancellationScope.nonCancellable(() => {
       const { giveUpDelivery } = proxyActivities<DeliveryPorts>({
         ...giveUpPolicy,

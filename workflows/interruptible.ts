@@ -5,7 +5,7 @@ import { waitUntil } from './clock.ts';
 export type Interruptible<T> = { readonly kind: 'ended'; readonly value: T } | { readonly kind: 'interrupted' };
 
 /**
- * Runs work until it ends, an instant comes, or `isInterrupted` holds. In the latter two cases the work is cancelled and
+ * Runs work until it ends, an instant comes, or `isInterrupted` holds. In the latter two cases the work is canceled and
  * waited for: if it still ends with a value or a failure of its own, that counts, because a charge that is on its way
  * cannot be called back.
  */

@@ -142,7 +142,7 @@ export class PaymentProcess {
     this.#refusal = code;
   }
 
-  /** An operator cancelled the workflow itself: the same wish, by another door. */
+  /** An operator canceled the workflow itself: the same wish, by another door. */
   requestCancelFromTemporal(): void {
     this.cancelRequest ??= { actor: 'operator:temporal', reason: 'cancellation requested in Temporal' };
   }

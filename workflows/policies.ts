@@ -27,7 +27,7 @@ export const chargeFirst: LocalActivityOptions = {
 /**
  * Later charges, until an answer, an interruption or `expires_at`: each try is a round over all candidates. Each failure
  * names the delay before the next try (`activities/failures.ts`); the policy's own backoff serves the time-outs, which name
- * none. A cancelled try is waited for: its answer counts. A candidate has 10 seconds.
+ * none. A canceled try is waited for: its answer counts. A candidate has 10 seconds.
  */
 export function chargeLater(candidates: number): ActivityOptions {
   return {

@@ -94,19 +94,31 @@ function oneLine(text: string): string {
   return text.replaceAll(/\s+/g, ' ').trim();
 }
 
-/**
- * A server's word for good (5xx, RFC 5321 §4.2.1) about this recipient or this message ends it. The same about our login or
- * our sender is ours to repair, so it is tried again like any other trouble. Its text may quote the address: it is left out.
- */
+/** A server's text may quote the address: it is left out. */
 function tellingOf(error: unknown): Telling {
-  const { code, command, responseCode } = partsOf(error);
+  const { code, responseCode } = partsOf(error);
   const statusCode = responseCode;
-  const isAboutThisMail = command === 'RCPT TO' || command === 'DATA' || (command === 'API' && code === 'EENVELOPE');
-  if (isAboutThisMail && (responseCode === null || responseCode >= 500)) {
+  if (isRefusedForGood(error)) {
     return { kind: 'refused', problem: `the mail server refused it (${responseCode ?? code})`, statusCode };
   }
   const problem = `the mail server did not take it (${responseCode ?? code ?? 'no answer'})`;
   return { kind: 'again', problem, statusCode, retryAfterMs: null };
+}
+
+/** Enhanced codes (RFC 3463) about our sender's address, and of policies: we are not known or not trusted, whatever the mail. */
+const isAboutUs = /^5\.(?:1\.[78]$|7\.)/;
+
+/**
+ * Whether no try of this mail can ever succeed, whatever we repair: its recipient's address is wrong, or it is too large.
+ * Servers say much else with a 5xx, about our login, our sender or what they think of us: that is tried again.
+ */
+function isRefusedForGood(error: unknown): boolean {
+  const { command, responseCode, response, message } = partsOf(error);
+  if (command === 'API') return /^(?:Invalid recipient|No recipients)/.test(message);
+  if (command !== 'RCPT TO' && command !== 'DATA') return false;
+  const enhanced = /^5\d\d[ -](5\.\d+\.\d+)\s/.exec(response ?? '')?.[1] ?? '';
+  if (isAboutUs.test(enhanced)) return false;
+  return enhanced.startsWith('5.1.') || responseCode === 552 || responseCode === 553;
 }
 
 function partsOf(error: unknown) {
@@ -116,6 +128,8 @@ function partsOf(error: unknown) {
   return {
     code: textOf('code'),
     command: textOf('command'),
+    response: textOf('response'),
     responseCode: typeof responseCode === 'number' ? responseCode : null,
+    message: error instanceof Error ? error.message : '',
   };
 }

@@ -10,7 +10,8 @@ import type { Telling } from './telling.ts';
 /** Tries once to tell the receiver of a delivery, within a time-out. Never throws: what went wrong is in the answer. */
 export async function tell(deps: DeliveryDeps, delivery: Delivery, timeoutMs: number): Promise<Telling> {
   try {
-    return await (delivery.channel === 'email' ? mail(deps, delivery, timeoutMs) : call(deps, delivery, timeoutMs));
+    const send = delivery.channel === 'email' ? sendMail : sendWebhook;
+    return await send(deps, delivery, timeoutMs);
   } catch (err) {
     // A key that is missing, a template that fails: ours to repair while the delivery waits.
     deps.logger.error({ err, delivery_id: delivery.id }, 'a notification cannot be made');
@@ -18,7 +19,7 @@ export async function tell(deps: DeliveryDeps, delivery: Delivery, timeoutMs: nu
   }
 }
 
-async function call(deps: DeliveryDeps, delivery: Delivery, timeoutMs: number): Promise<Telling> {
+async function sendWebhook(deps: DeliveryDeps, delivery: Delivery, timeoutMs: number): Promise<Telling> {
   const { endpoint, correlationId } = delivery;
   if (endpoint === null || !endpoint.isActive) return { kind: 'skipped', problem: 'the endpoint is disabled' };
   const secret = deps.secretBox.open(endpoint.secret, endpoint.id);
@@ -26,7 +27,7 @@ async function call(deps: DeliveryDeps, delivery: Delivery, timeoutMs: number): 
   return deps.webhooks.send({ url: endpoint.url, secret, event, correlationId }, timeoutMs);
 }
 
-async function mail(deps: DeliveryDeps, delivery: Delivery, timeoutMs: number): Promise<Telling> {
+async function sendMail(deps: DeliveryDeps, delivery: Delivery, timeoutMs: number): Promise<Telling> {
   if (deps.mails === null) return { kind: 'skipped', problem: 'no mail server is configured' };
   const kind = mailKinds.get(delivery.event.type);
   if (delivery.payer === null || kind === undefined) return { kind: 'skipped', problem: 'there is nobody to write to' };

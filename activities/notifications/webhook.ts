@@ -3,6 +3,7 @@ import { Webhook } from 'standardwebhooks';
 import { Agent, buildConnector, type Dispatcher } from 'undici';
 import { type AddressGuard, AddressRefused } from '../../runtime/address-guard.ts';
 import type { EventObject } from '../../workflows/domain/event.ts';
+import { retryAfterMsOf } from '../../workflows/domain/retry-after.ts';
 import type { Telling } from './telling.ts';
 
 /** One event for one endpoint. */
@@ -78,14 +79,6 @@ function tellingOf({ statusCode, headers }: Dispatcher.ResponseData, now: number
   const redirect = statusCode >= 300 && statusCode < 400 ? '; redirects are not followed' : '';
   const retryAfterMs = retryAfterMsOf(headers['retry-after'], now);
   return { kind: 'again', problem: `the endpoint answered ${statusCode}${redirect}`, statusCode, retryAfterMs };
-}
-
-/** `Retry-After` in milliseconds, from seconds or a date; null when it is absent or unreadable. */
-function retryAfterMsOf(value: string | string[] | undefined, now: number): number | null {
-  if (typeof value !== 'string') return null;
-  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
-  const instant = Date.parse(value);
-  return Number.isNaN(instant) ? null : Math.max(0, instant - now);
 }
 
 /** In our own words: those of a library may hold the URL, which may hold a token of the merchant. */

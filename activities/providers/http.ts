@@ -1,4 +1,5 @@
 import { Agent, type Dispatcher } from 'undici';
+import { retryAfterMsOf as waitMsOf } from '../../workflows/domain/retry-after.ts';
 import { type ProviderCall, ProviderFault } from './provider.ts';
 
 /** One exchange with a provider, as read from the wire. */
@@ -79,11 +80,7 @@ async function readText(body: Dispatcher.ResponseData['body']): Promise<string> 
   return new TextDecoder('utf-8', { fatal: true }).decode(await body.arrayBuffer());
 }
 
-/** `Retry-After` in milliseconds, from seconds or a date; null when it is absent or unreadable. */
+/** How long an answer asks us to wait, in milliseconds; null when it does not. */
 export function retryAfterMsOf(answer: HttpAnswer, now: number): number | null {
-  const value = answer.headers['retry-after'];
-  if (typeof value !== 'string') return null;
-  if (/^\d{1,6}$/.test(value)) return Number(value) * 1000;
-  const instant = Date.parse(value);
-  return Number.isNaN(instant) ? null : Math.max(0, instant - now);
+  return waitMsOf(answer.headers['retry-after'], now);
 }

@@ -60,8 +60,10 @@ export const listPayments = merchantRoute(
     path: '/api/v1/payments',
     summary: 'List payments',
     description:
-      'Newest first. Payments that are created while you page appear on no later page; none is shown twice and none is left ' +
-      'out. All filters that you send must fit.',
+      'Newest first, by `created_at`, which never changes. While you page, none is shown twice, and none is left out that was ' +
+      'there, and fitted, from your first page to your last. Payments that come meanwhile stand where their `created_at` ' +
+      'puts them: before the first page as a rule, but on a later one if they were stored late, as after an outage. All ' +
+      'filters that you send must fit.',
     permission: 'payments:read',
     envelope: 'list',
     headers: z.object({}),

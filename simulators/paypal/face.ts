@@ -110,9 +110,8 @@ function creationOf({ book, orders }: PayPal, order: StoredOrder): Course {
   const standing = orders.creations.standingOf(requestId, request);
   switch (standing.kind) {
     case 'reused':
-      return { kind: 'refuse', error: requestIdReused };
     case 'in_progress':
-      return { kind: 'refuse', error: requestInProgress };
+      return refusals[standing.kind];
     case 'stored':
       return { kind: 'repeat', answer: answerOf(200, orders.get(standing.result) ?? order) };
     case 'new':
@@ -142,16 +141,15 @@ function captureOf(paypal: PayPal, order: StoredOrder, requestId: string, source
   const standing = captures.standingOf(requestId, order.id);
   switch (standing.kind) {
     case 'reused':
-      return { kind: 'refuse', error: requestIdReused };
     case 'in_progress':
-      return { kind: 'refuse', error: requestInProgress };
+      return refusals[standing.kind];
     case 'stored':
       return isDeepStrictEqual(order.capture?.payment_source, source)
         ? { kind: 'repeat', answer: answerOf(200, order) }
-        : { kind: 'refuse', error: requestIdReused };
+        : refusals.reused;
     case 'new': {
       if (order.capture !== undefined) return { kind: 'refuse', error: alreadyCaptured };
-      if (captures.isWorkedOn(order.id)) return { kind: 'refuse', error: requestInProgress };
+      if (captures.isWorkedOn(order.id)) return refusals.in_progress;
       if (source === undefined) return { kind: 'refuse', error: notApproved };
       const token = tokenOf(source);
       if (token.behavior.kind === 'never') return { kind: 'ignore' };
@@ -218,16 +216,25 @@ const notApproved = new HttpError(
   'The payer has not approved the order, and the capture names no payment source',
   'payment_source',
 );
-const requestIdReused = new HttpError(
-  422,
-  'PAYPAL_REQUEST_ID_PREVIOUSLY_USED',
-  'This PayPal-Request-Id came with another request before',
-);
-const requestInProgress = new HttpError(
-  409,
-  'PREVIOUS_REQUEST_IN_PROGRESS',
-  'An earlier request on this resource is still being worked on',
-);
+/** By what a request id stands for when it cannot be taken. */
+const refusals = {
+  reused: {
+    kind: 'refuse',
+    error: new HttpError(
+      422,
+      'PAYPAL_REQUEST_ID_PREVIOUSLY_USED',
+      'This PayPal-Request-Id came with another request before',
+    ),
+  },
+  in_progress: {
+    kind: 'refuse',
+    error: new HttpError(
+      409,
+      'PREVIOUS_REQUEST_IN_PROGRESS',
+      'An earlier request on this resource is still being worked on',
+    ),
+  },
+} satisfies Readonly<Record<string, Course>>;
 const alreadyCaptured = new HttpError(
   422,
   'ORDER_ALREADY_CAPTURED',

@@ -1,8 +1,9 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { chargePayment } from '../../activities/charge-payment.ts';
-import { DoubtRemains, RejectedInDoubt, RoundFailed, Unprepared } from '../../activities/failures.ts';
+import { DoubtRemains, NotNow, RejectedInDoubt, RoundFailed, Unprepared } from '../../activities/failures.ts';
 import {
   type ChargeRequest,
   type PrepareRequest,
@@ -77,9 +78,15 @@ const chargeOf = (paymentId: string, number = 1) => attemptIdOf(paymentId, 'char
 async function charge(
   paymentId: string,
   providers: readonly { readonly provider: Provider }[],
-  options: { readonly isUrgent?: boolean; readonly isLocal?: boolean } = {},
+  options: {
+    readonly isUrgent?: boolean;
+    readonly isLocal?: boolean;
+    readonly attempt?: number;
+    /** Takes what cancels the activity. */
+    readonly onCancel?: (cancel: () => void) => void;
+  } = {},
 ) {
-  const { isUrgent = false, isLocal = false } = options;
+  const { isUrgent = false, isLocal = false, attempt = 1, onCancel } = options;
   const all = providers.map(({ provider }) => provider);
   const deps = {
     db: database.db,
@@ -88,7 +95,11 @@ async function charge(
     metrics: createWorkerMetrics(database.db.pool),
   };
   const candidates = all.map(({ name }, index) => ({ attemptNumber: index + 1, provider: name }));
-  const environment = new MockActivityEnvironment({ isLocal }, { logger: new DefaultLogger('ERROR', () => undefined) });
+  const environment = new MockActivityEnvironment(
+    { isLocal, attempt },
+    { logger: new DefaultLogger('ERROR', () => undefined) },
+  );
+  onCancel?.(() => environment.cancel());
   const input = { paymentId, merchantId, candidates, isUrgent };
   const answer: unknown = await environment.run(chargePayment, deps, input).catch((error: unknown) => error);
   return answer;
@@ -271,6 +282,42 @@ describe('the next candidate', () => {
     expect(await standing(paymentId)).toMatchObject({ open: null, attempts: [{ number: 1 }, { number: 2 }] });
   });
 
+  test('of the engine’s own later tries waits as asked: an operator’s hurry is for one try', async () => {
+    const paymentId = await insertPendingPayment(database);
+    const first = aProvider('first', { charge: fails(fault('rate_limited', 60_000)) });
+    for (const attempt of [1, 2, 3]) await charge(paymentId, [first], { isUrgent: true, attempt });
+    expect(first.exchanges).toHaveLength(1);
+  });
+
+  test('is left alone for ten minutes at most, however long the provider asks for', async () => {
+    const paymentId = await insertPendingPayment(database);
+    const first = aProvider('first', { charge: fails(fault('rate_limited', 86_400_000)) });
+    await charge(paymentId, [first]);
+    const again = await charge(paymentId, [first]);
+    if (!(again instanceof RoundFailed)) throw new Error('expected a failed round');
+    const [error] = again.failures.map((failure) => failure.error);
+    if (!(error instanceof NotNow)) throw new Error('expected a wait');
+    expect(error.waitMs).toBeLessThanOrEqual(600_000);
+  });
+
+  test('has no turn after a cancellation: what is on its way ends, and nothing new begins', async () => {
+    let cancel = () => {};
+    const first = aProvider('first', {
+      charge: () => {
+        cancel();
+        throw fault('unavailable');
+      },
+    });
+    const second = aProvider('second');
+    const answer = await charge(await insertPendingPayment(database), [first, second], {
+      onCancel: (given) => {
+        cancel = given;
+      },
+    });
+    expect(answer).toBeInstanceOf(RoundFailed);
+    expect(second.exchanges).toEqual([]);
+  });
+
   test('and all others being away fails the round, with what was wrong at each', async () => {
     const [first, second] = [
       aProvider('first', { charge: fails(fault('misconfigured')) }),
@@ -315,6 +362,27 @@ describe('a provider that wants two steps', () => {
     for (let round = 0; round < 3; round++) await charge(paymentId, [only]);
     expect(only.exchanges.map(({ operation }) => operation)).toEqual(['prepare', 'charge', 'charge', 'charge']);
     expect(new Set(only.exchanges.slice(1).map(({ request }) => request.preparationId))).toEqual(new Set(['order_1']));
+  });
+
+  test('and never confirms the first is passed over after three times: what it may have made moves no money', async () => {
+    const paymentId = await insertPendingPayment(database);
+    const first = aProvider('first', { prepare: fails(fault('unknown_outcome')) });
+    const second = aProvider('second');
+    for (let round = 0; round < 2; round++) {
+      expect(await charge(paymentId, [first, second])).toBeInstanceOf(Unprepared);
+    }
+    expect(await charge(paymentId, [first, second])).toMatchObject({ kind: 'answered', by: { attemptNumber: 2 } });
+    expect(new Set(first.exchanges.map(({ request }) => request.idempotencyKey)).size).toBe(1);
+    expect(first.exchanges).toHaveLength(3);
+  });
+
+  test('and took nearly all the time for the first is charged at the next try, which has its own', async () => {
+    const paymentId = await insertPendingPayment(database);
+    const only = aProvider('only', { prepare: () => pause(2_700).then(() => 'order_1') });
+    expect(await charge(paymentId, [only], { isLocal: true })).toBeInstanceOf(RoundFailed);
+    expect(await standing(paymentId)).toMatchObject({ open: null, attempts: [{ state: 'prepared' }] });
+    expect(await charge(paymentId, [only])).toMatchObject({ kind: 'answered' });
+    expect(only.exchanges.map(({ operation }) => operation)).toEqual(['prepare', 'charge']);
   });
 
   test('and does not confirm the first is asked for it again, before anybody else is tried', async () => {

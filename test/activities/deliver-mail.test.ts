@@ -47,6 +47,12 @@ async function aMailServer(options: SMTPServerOptions = {}): Promise<{ sender: M
 }
 
 const refusing = (responseCode: number, words: string) => Object.assign(new Error(words), { responseCode });
+const atRcpt = (code: number, words: string): SMTPServerOptions => ({
+  onRcptTo: (_to, _session, done) => done(refusing(code, words)),
+});
+const atData = (code: number, words: string): SMTPServerOptions => ({
+  onData: (stream, _session, done) => void stream.resume().once('end', () => done(refusing(code, words))),
+});
 
 describe('a mail to a payer', () => {
   test('arrives with text and HTML, addressed to the payer alone, and the same id on each try', async () => {
@@ -102,20 +108,11 @@ describe('a mail to a payer', () => {
 
 describe('a mail server that', () => {
   test.each([
-    [
-      'refuses the address',
-      {
-        onRcptTo: (_to: unknown, _session: unknown, done: (error: Error) => void) =>
-          done(refusing(550, 'no ada@example.com here')),
-      },
-    ],
-    [
-      'refuses the message',
-      {
-        onData: (stream: NodeJS.ReadableStream, _session: unknown, done: (error: Error) => void) =>
-          void stream.resume().once('end', () => done(refusing(554, 'spam for ada@example.com'))),
-      },
-    ],
+    ['refuses the address', atRcpt(550, '5.1.1 no ada@example.com here')],
+    ['refuses the address in an old way', atRcpt(553, 'ada@example.com is no address')],
+    ['has no room for it', atRcpt(552, '5.2.2 the box of ada@example.com is full')],
+    ['refuses the address at the end', atData(550, '5.1.10 ada@example.com takes no mail')],
+    ['refuses the size', atData(552, '5.3.4 too much for ada@example.com')],
   ] satisfies [string, SMTPServerOptions][])(
     '%s for good is not asked again, and its words are not kept',
     async (_, options) => {
@@ -127,10 +124,7 @@ describe('a mail server that', () => {
   );
 
   test.each([
-    [
-      'is busy with the address',
-      { onRcptTo: (_to: unknown, _session: unknown, done: (error: Error) => void) => done(refusing(450, 'later')) },
-    ],
+    ['is busy with the address', atRcpt(450, '4.2.1 later')],
     [
       'refuses our sender, which we can repair',
       {
@@ -138,6 +132,13 @@ describe('a mail server that', () => {
           done(refusing(550, 'who are you')),
       },
     ],
+    ['does not relay for us', atRcpt(550, '5.7.1 relaying denied')],
+    ['does not relay for us, in another way', atRcpt(553, '5.7.1 relaying denied')],
+    ['takes our login for another one’s sender', atRcpt(553, '5.1.8 sender refused')],
+    ['wants a login first', atRcpt(554, '5.7.1 access denied')],
+    ['refuses without a reason', atRcpt(550, 'no')],
+    ['takes us for a sender of spam', atData(554, '5.7.1 spam')],
+    ['refuses the message without a reason', atData(554, 'no')],
     [
       'refuses our connection',
       { onConnect: (_session: unknown, done: (error: Error) => void) => done(refusing(554, 'blocked')) },

@@ -5,12 +5,14 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { deliver } from '../../activities/deliver.ts';
 import type { DeliveryDeps } from '../../activities/delivery-deps.ts';
 import { giveUpDelivery } from '../../activities/give-up-delivery.ts';
-import { recordDeliveryResults } from '../../prisma/deliveries.ts';
+import { recordDeliveryResults, restoreStalledDeliveries } from '../../prisma/deliveries.ts';
 import { createMerchant } from '../../prisma/merchants.ts';
 import { createSecretBox } from '../../runtime/secret-box.ts';
+import { shards } from '../../workflows/delivery-contract.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
 import { deliveriesOf, deliveryDeps, insertEndpoint, insertEvent } from '../support/deliveries.ts';
 import { type Answering, type Receiver, startReceiver, status } from '../support/receiver.ts';
+import { until } from '../support/until.ts';
 
 let database: TestDatabase;
 let deps: DeliveryDeps;
@@ -74,13 +76,14 @@ describe('another try', () => {
 
   test('that fails is worth the next one after 5 to 10 seconds, doubled each time, up to an hour', async () => {
     const { deliveryId } = await aDelivery(status(500), '?token=a-secret-of-the-merchant');
-    for (const [attempt, mostMs] of [
+    for (const [tries, mostMs] of [
       [1, 10_000],
       [2, 20_000],
       [5, 160_000],
       [30, 3_600_000],
     ] as const) {
-      const failure = await failureOf(inAttempt(attempt, deliveryId));
+      await database.admin.query('UPDATE deliveries SET tries = $1', [tries]);
+      const failure = await failureOf(inAttempt(7, deliveryId)); // whatever Temporal counts: not each one was a try
       expect(failure).toMatchObject({
         type: 'not_delivered',
         message: 'the endpoint answered 500',
@@ -89,7 +92,7 @@ describe('another try', () => {
       expect(failure.nextRetryDelay).toBeGreaterThanOrEqual(mostMs / 2);
       expect(failure.nextRetryDelay).toBeLessThanOrEqual(mostMs);
     }
-    expect(await deliveriesOf(database)).toMatchObject([{ state: 'retrying', tries: 5, last_status_code: 500 }]);
+    expect(await deliveriesOf(database)).toMatchObject([{ state: 'retrying', tries: 31, last_status_code: 500 }]);
   });
 
   test('waits as long as the receiver asks, at most an hour', async () => {
@@ -129,6 +132,59 @@ describe('another try', () => {
   });
 });
 
+describe('a receiver that hangs', () => {
+  /** Ten deliveries for it, and one for a healthy one. */
+  async function aCrowd() {
+    const hanging = await startReceiver((response) => void answers.push(() => response.writeHead(500).end()));
+    const healthy = await startReceiver();
+    receivers.push(hanging, healthy);
+    const answers: (() => void)[] = [];
+    const endpoint = await insertEndpoint(database, hanging.url, ['payment.captured']);
+    await insertEndpoint(database, healthy.url, ['payment.failed']);
+    for (let each = 0; each < 10; each++) await insertEvent(database);
+    await insertEvent(database, 'payment.failed');
+    await database.admin.query(`UPDATE deliveries SET state = 'retrying', tries = 1`);
+    const rows = await deliveriesOf(database);
+    const idsTo = (isHanging: boolean) =>
+      rows.filter(({ receiver }) => (receiver === endpoint.id) === isHanging).map(({ id }) => id);
+    return { hanging, answers, ids: idsTo(true), healthyId: idsTo(false)[0] ?? '' };
+  }
+
+  test('is told four events at a time; the rest comes back soon, untried, and others are not concerned', async () => {
+    const { hanging, answers, ids, healthyId } = await aCrowd();
+    const ends = ids.map((id) => failureOf(inAttempt(1, id)));
+    await until('four are on their way', () => answers.length === 4);
+    expect(await inAttempt(1, healthyId)).toEqual({ state: 'delivered' });
+    const busy = await Promise.race(ends);
+    expect(busy).toMatchObject({ type: 'receiver_busy', nonRetryable: false });
+    expect(busy.nextRetryDelay).toBeGreaterThan(1_000);
+    for (const answer of answers) answer();
+    const types = (await Promise.all(ends)).map(({ type }) => String(type)).toSorted();
+    expect(types).toEqual([...Array(4).fill('not_delivered'), ...Array(6).fill('receiver_busy')]);
+    expect(hanging.openMax).toBe(4);
+    const tried = (await deliveriesOf(database)).filter(({ id }) => ids.includes(id)).map(({ tries }) => tries);
+    expect(tried.toSorted((one, other) => one - other)).toEqual([1, 1, 1, 1, 1, 1, 2, 2, 2, 2]);
+    const again = failureOf(inAttempt(1, ids[9] ?? ''));
+    await until('there is room again', () => answers.length === 5);
+    answers[4]?.();
+    expect(await again).toMatchObject({ type: 'not_delivered' });
+  });
+
+  test('leaves nobody to a dispatcher who was only sent away', async () => {
+    const { answers, ids } = await aCrowd();
+    const ends = ids.slice(0, 4).map((id) => failureOf(inAttempt(1, id)));
+    await until('four are on their way', () => answers.length === 4);
+    await database.admin.query(`UPDATE deliveries SET updated_at = now() - interval '3 hours'`);
+    const sentAway = ids[5] ?? '';
+    expect(await failureOf(inAttempt(1, sentAway))).toMatchObject({ type: 'receiver_busy' });
+    for (const answer of answers) answer();
+    await Promise.all(ends);
+    for (let shard = 0; shard < shards; shard++) await restoreStalledDeliveries(database.db, shard, 3_600_000);
+    const states = new Map((await deliveriesOf(database)).map(({ id, state }) => [id, state]));
+    expect([states.get(sentAway), states.get(ids[6] ?? '')]).toEqual(['retrying', 'pending']);
+  });
+});
+
 test('a result that comes late does not change how a delivery ended', async () => {
   const { deliveryId } = await aDelivery();
   expect(await inAttempt(1, deliveryId)).toEqual({ state: 'delivered' });
@@ -139,21 +195,43 @@ test('a result that comes late does not change how a delivery ended', async () =
 
 describe('giving up', () => {
   const alerts = async () =>
-    (await database.admin.query('SELECT kind, resource_id, owner_role, closed_at FROM alerts')).rows;
+    (await database.admin.query('SELECT kind, resource_id, owner_role, closed_at, is_test FROM alerts')).rows;
 
-  test('ends the delivery and alerts an operator, once', async () => {
-    const { deliveryId } = await aDelivery();
-    for (let each = 0; each < 2; each++)
-      expect(await giveUpDelivery(deps, { deliveryId })).toEqual({ state: 'failed' });
-    expect(await deliveriesOf(database)).toMatchObject([{ state: 'failed' }]);
-    const alert = { kind: 'delivery_failed', resource_id: deliveryId, owner_role: 'operator', closed_at: null };
-    expect(await alerts()).toEqual([alert]);
+  test('ends the delivery and alerts an operator of its receiver, once however many are given up', async () => {
+    const counted: unknown[] = [];
+    const metrics = { ...deps.metrics, alertOpened: (alert: unknown) => void counted.push(alert) };
+    const { deliveryId, endpoint } = await aDelivery();
+    for (let each = 0; each < 3; each++) await insertEvent(database);
+    for (const { id } of [...(await deliveriesOf(database)), { id: deliveryId }])
+      expect(await giveUpDelivery({ ...deps, metrics }, { deliveryId: id })).toEqual({ state: 'failed' });
+    expect(new Set((await deliveriesOf(database)).map(({ state }) => state))).toEqual(new Set(['failed']));
+    const alert = { kind: 'delivery_failed', resource_id: endpoint.id, owner_role: 'operator', is_test: true };
+    expect(await alerts()).toEqual([{ ...alert, closed_at: null }]);
+    expect(counted).toEqual([{ kind: 'delivery_failed' }]);
   });
 
-  test('changes nothing where it was delivered after all', async () => {
+  test('changes nothing where it was delivered after all, or is not there', async () => {
     const { deliveryId } = await aDelivery();
     expect(await inAttempt(1, deliveryId)).toEqual({ state: 'delivered' });
     expect(await giveUpDelivery(deps, { deliveryId })).toEqual({ state: 'delivered' });
+    expect(await giveUpDelivery(deps, { deliveryId: 'dlv_none' })).toEqual({ state: 'failed' });
     expect(await alerts()).toEqual([]);
+  });
+
+  test('opens an alert that closes when the receiver takes an event, and opens again', async () => {
+    let code = 500;
+    const { deliveryId } = await aDelivery((response) => response.writeHead(code).end());
+    const [first, second] = [await insertEvent(database), await insertEvent(database)];
+    const idOf = async (eventId: string) =>
+      (await deliveriesOf(database)).find(({ event_id }) => event_id === eventId)?.id ?? '';
+    const isOpen = async () => (await alerts()).map(({ closed_at }) => closed_at === null);
+    await giveUpDelivery(deps, { deliveryId });
+    await failureOf(inAttempt(1, await idOf(first.eventId)));
+    expect(await isOpen(), 'it took nothing').toEqual([true]);
+    code = 200;
+    expect(await inAttempt(1, await idOf(first.eventId))).toEqual({ state: 'delivered' });
+    expect(await isOpen()).toEqual([false]);
+    await giveUpDelivery(deps, { deliveryId: await idOf(second.eventId) });
+    expect(await isOpen()).toEqual([true]);
   });
 });

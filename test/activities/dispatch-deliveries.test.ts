@@ -268,6 +268,37 @@ describe('a delivery whose workflow is gone', () => {
   });
 });
 
+describe('what a receiver had no room for', () => {
+  const backdate = (eventIds: readonly string[], set: string) =>
+    database.admin.query(`UPDATE deliveries SET ${set} WHERE event_id = ANY ($1)`, [eventIds]);
+  const threeDaysAgo = `now() - interval '73 hours'`;
+  const stateOf = async (eventId: string) =>
+    (await deliveriesOf(database)).filter((row) => row.event_id === eventId).map(({ state }) => state);
+
+  test('for three days is given up, with one alert per receiver; what is newer, again due or being tried is not', async () => {
+    const hanging = await aReceiver(() => undefined);
+    await insertEndpoint(database, hanging.url);
+    await insertEndpoint(database, hanging.url);
+    const ids: string[] = [];
+    for (let each = 0; each < 9; each++) ids.push((await insertEvent(database)).eventId);
+    const [fresh = '', again = '', tried = '', ...old] = ids;
+    await backdate([again, tried, ...old], `created_at = ${threeDaysAgo}`);
+    await backdate([tried, ...old], `updated_at = ${threeDaysAgo}`);
+    await backdate([tried], `claimed_until = now() + interval '1 hour'`);
+    const opened: unknown[] = [];
+    const metrics = { deliveryTried: () => undefined, alertOpened: (alert: unknown) => void opened.push(alert) };
+    dispatch({ metrics });
+    await until('the old ones are given up', async () =>
+      (await Promise.all(old.map(stateOf))).flat().every((state) => state === 'failed'),
+    );
+    for (const id of [fresh, again, tried]) expect(await stateOf(id)).toEqual(['pending', 'pending']);
+    const { rows } = await database.admin.query('SELECT resource_id, closed_at FROM alerts ORDER BY resource_id');
+    const receivers = new Set((await deliveriesOf(database)).map(({ receiver }) => receiver));
+    expect(rows).toEqual([...receivers].toSorted().map((receiver) => ({ resource_id: receiver, closed_at: null })));
+    expect(opened).toEqual([{ kind: 'delivery_failed' }, { kind: 'delivery_failed' }]);
+  });
+});
+
 describe('a dispatcher that is stopped', () => {
   test('ends what it began, writes it down and begins nothing else', async () => {
     const answers: (() => void)[] = [];

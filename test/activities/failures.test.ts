@@ -66,7 +66,7 @@ describe('a try that sent nothing', () => {
   });
 
   test('because its preparation is not confirmed comes back soon', () => {
-    const failure = failureFor(new Unprepared(new ProviderFault('unknown_outcome', 'no answer')));
+    const failure = failureFor(new Unprepared(new ProviderFault('unknown_outcome', 'no answer'), false));
     expect(failure).toMatchObject({ type: 'unprepared', message: 'not prepared yet: no answer' });
     expect(failure.nonRetryable).not.toBe(true);
     expect(Number(failure.nextRetryDelay)).toBeLessThanOrEqual(500);
@@ -125,7 +125,8 @@ test.each<[Error, boolean]>([
   [new NotNow(1), true],
   [new ProviderFault('unknown_outcome', 'x'), false],
   [new ProviderFault('rejected', 'x'), false],
-  [new Unprepared(new ProviderFault('unknown_outcome', 'x')), false],
+  [new Unprepared(new ProviderFault('unknown_outcome', 'x'), false), false],
+  [new Unprepared(new ProviderFault('unknown_outcome', 'x'), true), true],
   [new DoubtRemains(new ProviderFault('unavailable', 'x')), false],
   [new RejectedInDoubt(new ProviderFault('rejected', 'x')), false],
   [new BrokenInvariant('x'), false],

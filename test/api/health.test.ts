@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { openDatabase } from '../../prisma/database.ts';
+import { createMerchant } from '../../prisma/merchants.ts';
 import { callApi } from '../support/api-call.ts';
 import { type ApiServer, startApi } from '../support/api-server.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { insertEndpoint, insertEvent } from '../support/deliveries.ts';
 import { insertPendingPayment } from '../support/payment-row.ts';
 
 let database: TestDatabase;
@@ -47,7 +49,7 @@ describe('health', () => {
         database: { status: 'ok', latency_ms: expect.any(Number) },
         temporal: { status: 'ok', latency_ms: expect.any(Number) },
         workers: { status: 'ok', count: 1 },
-        deliveries: { status: 'ok', pending: 0, oldest_pending_seconds: null },
+        deliveries: { status: 'ok', pending: 0, oldest_due_seconds: null },
         payments: { status: 'ok', open: 0, oldest_open_seconds: null },
       },
     });
@@ -108,6 +110,61 @@ describe('health', () => {
       degraded: ['workers'],
       checks: { workers: { status: 'absent', count: 0 } },
     });
+  });
+
+  test('counts what waits once for all who ask within some seconds, and takes one connection for it', async () => {
+    const url = await serving(database);
+    const query = vi.spyOn(database.db.pool, 'query');
+    try {
+      const together = await Promise.all(Array.from({ length: 20 }, () => ask(url, '/health/detailed')));
+      const after = await ask(url, '/health/detailed');
+      expect([...together, after].map(({ checks }) => checks['deliveries']?.['pending'])).toEqual(Array(21).fill(0));
+      const asked = query.mock.calls.filter(([statement]) => JSON.stringify(statement).includes('select_backlog'));
+      expect(asked).toHaveLength(1);
+    } finally {
+      query.mockRestore();
+    }
+  });
+
+  test('is degraded when a delivery is due for long, and not while it waits behind a receiver that is away', async () => {
+    await createMerchant(database.db, { id: 'mer_1', name: 'Merchant' });
+    const [working, away] = [
+      (await insertEndpoint(database, 'https://works.example.com')).id,
+      (await insertEndpoint(database, 'https://away.example.com')).id,
+    ];
+    await insertEvent(database);
+    await insertEvent(database);
+    const change = (receiver: string, columns: string) =>
+      database.admin.query(`UPDATE deliveries SET ${columns} WHERE receiver = $1 AND state = 'pending'`, [receiver]);
+    /** As a server says that has counted nothing yet. */
+    const deliveries = async () => {
+      const { degraded, checks } = await ask(await serving(database), '/health/detailed');
+      return { ...checks['deliveries'], isNamed: degraded.includes('deliveries') };
+    };
+    const fine = { status: 'ok', oldest_due_seconds: null, isNamed: false };
+    const late = { status: 'late', oldest_due_seconds: expect.any(Number), isNamed: true };
+
+    expect(await deliveries()).toMatchObject({ status: 'ok', pending: 4, isNamed: false });
+    await change(working, `created_at = now() - interval '1 hour'`);
+    expect(await deliveries()).toMatchObject(late);
+    await change(working, `claimed_until = now() - interval '1 second'`);
+    expect(await deliveries(), 'after a claimant that died').toMatchObject(late);
+    await change(working, `state = 'delivered'`);
+
+    await change(away, `created_at = now() - interval '1 hour'`);
+    expect(await deliveries()).toMatchObject(late);
+    await change(away, `claimed_until = now() + interval '1 hour'`);
+    expect(await deliveries(), 'in somebody’s hands').toMatchObject({ ...fine, pending: 2 });
+    await change(away, 'claimed_until = NULL, tries = 1');
+    expect(await deliveries(), 'tried before').toMatchObject({ ...fine, pending: 2 });
+    await change(away, 'tries = 0');
+    await database.admin.query(
+      `UPDATE deliveries SET state = 'retrying' WHERE id = (SELECT min(id) FROM deliveries WHERE receiver = $1)`,
+      [away],
+    );
+    expect(await deliveries(), 'behind one that is retried').toMatchObject({ ...fine, pending: 1 });
+    await database.admin.query('UPDATE deliveries SET state = $1', ['delivered']);
+    await database.admin.query('UPDATE payments SET status = $1, version = version + 1', ['canceled']);
   });
 
   test('is degraded when a payment has been open for long, and names no merchant', async () => {

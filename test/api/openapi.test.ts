@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -65,6 +65,12 @@ const routeOf = (operationId: string) => {
   if (route === undefined) throw new Error(`no route is called ${operationId}`);
   return route;
 };
+
+test('every route has a file that says of what it is and what it does: resource.verb.ts', () => {
+  const files = readdirSync(new URL('api/routes/', root)).filter((file) => file !== 'index.ts');
+  expect(files.filter((file) => !/^[a-z]+(-[a-z]+)*\.(create|get|list|update)\.ts$/.test(file))).toEqual([]);
+  expect(files).toHaveLength(routes.length);
+});
 
 describe('the OpenAPI document', () => {
   test('has every declared route and no other, each id once', () => {
@@ -159,6 +165,14 @@ describe('the OpenAPI document', () => {
       expect(codes.parse(document.components.schemas['Problem']).properties.code.enum).toContain(code);
     },
   );
+
+  test('promises with every payment why its providers were chosen: never null', () => {
+    const payment = z.object({
+      required: z.array(z.string()),
+      properties: z.object({ routing: z.looseObject({ type: z.literal('object') }) }),
+    });
+    expect(payment.parse(document.components.schemas['Payment']).required).toContain('routing');
+  });
 
   test('equals the checked-in openapi.json, to the byte', async () => {
     const written = readFileSync(new URL('openapi.json', root), 'utf8');

@@ -112,6 +112,18 @@ describe('paging while payments are created', () => {
   });
 });
 
+describe('a payment that is stored while you page', () => {
+  test('stands where its created_at puts it: on a later page when it was stored late, else on none', async () => {
+    const { id, key } = await aMerchant();
+    const [oldest, newest] = [await aRow(id, 1), await aRow(id, 9)];
+    const { body: first } = await list(key, { limit: 1 });
+    const late = await aRow(id, 5);
+    await aRow(id, 20);
+    const { body: rest } = await list(key, { cursor: first.next_cursor ?? undefined });
+    expect([first, rest].map(({ data }) => data.map((payment) => payment.id))).toEqual([[newest], [late, oldest]]);
+  });
+});
+
 describe('filters of GET /payments', () => {
   const named = new Map<string, string>();
   let key = '';

@@ -1,23 +1,13 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createApp } from '../../api/app.ts';
-import { permissions } from '../../api/route.ts';
-import { createWebhook } from '../../api/routes/webhooks.create.ts';
-import { listWebhooks } from '../../api/routes/webhooks.list.ts';
-import { storeApiKey } from '../../prisma/api-keys.ts';
-import { createMerchant } from '../../prisma/merchants.ts';
 import { disableWebhookEndpoint } from '../../prisma/webhook-endpoints.ts';
 import { createAddressGuard } from '../../runtime/address-guard.ts';
-import { makeKey } from '../../runtime/api-key.ts';
-import { createLogger } from '../../runtime/logger.ts';
-import { createApiMetrics } from '../../runtime/metrics.ts';
 import { createSecretBox } from '../../runtime/secret-box.ts';
 import { callApi, type List, readAll } from '../support/api-call.ts';
 import type { Problem } from '../support/api-client.ts';
+import { type ApiServer, startApi } from '../support/api-server.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
 
-const apiKeyPepper = randomBytes(32).toString('hex');
 const secretBox = createSecretBox(new Map([['test', randomBytes(32)]]));
 /** A private network behind one name, the internet behind all others. */
 const lookUp = async (name: string) => {
@@ -27,32 +17,13 @@ const lookUp = async (name: string) => {
 const addressGuard = createAddressGuard({ allowsPrivate: false, lookUp });
 
 let database: TestDatabase;
-let server: Server;
-let apiUrl: string;
+let api: ApiServer;
 beforeAll(async () => {
   database = await startDatabase();
-  const payments = {
-    submit: () => Promise.reject(new Error('this test has no Temporal')),
-    resume: () => Promise.reject(new Error('this test has no Temporal')),
-    isReachable: async () => true,
-    countWorkers: async () => 1,
-    close: async () => undefined,
-  };
-  const { db } = database;
-  const logger = createLogger('api', 'silent');
-  const metrics = createApiMetrics(db.pool);
-  const webhooks = { secretBox, addressGuard };
-  server = createServer(
-    createApp({ db, payments, logger, metrics, apiKeyPepper, webhooks }, [createWebhook, listWebhooks]),
-  );
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');
-  apiUrl = `http://127.0.0.1:${address.port}`;
+  api = await startApi(database, {}, { secretBox, addressGuard });
 });
 afterAll(async () => {
-  server?.closeAllConnections();
-  server?.close();
+  api?.close();
   await database?.close();
 });
 
@@ -68,21 +39,15 @@ interface Endpoint {
 }
 
 /** A key of a merchant of its own, or of one that is there. */
-async function aKey(
-  isTest = true,
-  merchantId = `mer_${randomUUID()}`,
-  allowed: readonly string[] = Object.keys(permissions),
-) {
-  await createMerchant(database.db, { id: merchantId, name: 'Merchant' });
-  const key = makeKey(isTest ? 'test' : 'live', apiKeyPepper);
-  await storeApiKey(database.db, merchantId, { ...key, name: 'key', isTest, permissions: allowed });
-  return { text: key.text, merchantId };
+async function aKey(isTest = true, merchantId = `mer_${randomUUID()}`, allowed?: readonly string[]) {
+  const text = await api.keyFor(merchantId, { isTest, ...(allowed && { permissions: allowed }) });
+  return { text, merchantId };
 }
 
 const anUrl = 'https://shop.example.com/hooks?shop=7';
 
 async function post(apiKey: string, body: unknown, idempotencyKey?: string) {
-  const response = await fetch(`${apiUrl}/api/v1/webhooks`, {
+  const response = await fetch(`${api.url}/api/v1/webhooks`, {
     method: 'POST',
     headers: {
       authorization: `Bearer ${apiKey}`,
@@ -125,7 +90,7 @@ describe('a new endpoint', () => {
     ]);
     expect(JSON.stringify(rows)).not.toContain(secret?.slice(6));
     expect(secretBox.open(rows[0]?.secret ?? '', endpoint.id)).toBe(secret);
-    expect(await readAll<Endpoint>(apiUrl, key, '/api/v1/webhooks')).toEqual([endpoint]);
+    expect(await readAll<Endpoint>(api.url, key, '/api/v1/webhooks')).toEqual([endpoint]);
   });
 
   test('with the same key is the same one, secret included, also for a hundred at once', async () => {
@@ -156,7 +121,7 @@ describe('a new endpoint', () => {
     expect(made.map(({ status }) => status)).toEqual([201, 201, 201]);
     expect(new Set(made.map(({ body }) => body.data.id)).size).toBe(3);
     expect(new Set(made.map(({ body }) => body.data.secret)).size).toBe(3);
-    for (const { text } of keys) expect(await readAll<Endpoint>(apiUrl, text, '/api/v1/webhooks')).toHaveLength(1);
+    for (const { text } of keys) expect(await readAll<Endpoint>(api.url, text, '/api/v1/webhooks')).toHaveLength(1);
   });
 
   test('is the twentieth at most, also for thirty at once; a disabled one leaves room', async () => {
@@ -255,18 +220,18 @@ describe('the list', () => {
       made.slice(0, 3),
     ]);
     await disableWebhookEndpoint(database.db, merchantId, made[0] ?? '', 'test');
-    const all = await readAll<Endpoint>(apiUrl, key, '/api/v1/webhooks', { limit: 2 });
+    const all = await readAll<Endpoint>(api.url, key, '/api/v1/webhooks', { limit: 2 });
     expect(all.map(({ id }) => id)).toEqual([made[4], made[3], ...made.slice(0, 3).toSorted().toReversed()]);
     expect(all.find(({ id }) => id === made[0])).toMatchObject({ status: 'disabled', disabled_reason: 'test' });
-    const first = await callApi<List<Endpoint>>(apiUrl, key, { path: '/api/v1/webhooks?limit=2' });
+    const first = await callApi<List<Endpoint>>(api.url, key, { path: '/api/v1/webhooks?limit=2' });
     expect(first.body).toMatchObject({ has_more: true, next_cursor: expect.any(String) });
     expect(JSON.stringify(first.body)).not.toMatch(/secret|whsec/);
   });
 
   test('is empty for another merchant, and needs the permission', async () => {
     await post((await aKey()).text, { url: anUrl });
-    expect(await readAll(apiUrl, (await aKey()).text, '/api/v1/webhooks')).toEqual([]);
+    expect(await readAll(api.url, (await aKey()).text, '/api/v1/webhooks')).toEqual([]);
     const { text: key } = await aKey(true, undefined, ['webhooks:write']);
-    expect((await callApi(apiUrl, key, { path: '/api/v1/webhooks' })).problem.code).toBe('forbidden');
+    expect((await callApi(api.url, key, { path: '/api/v1/webhooks' })).problem.code).toBe('forbidden');
   });
 });

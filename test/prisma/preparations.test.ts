@@ -72,6 +72,7 @@ describe('a preparation', () => {
         cardToken: 'tok_1',
         correlationId: 'c',
       },
+      sends: 1,
     });
     expect(await standing(payment)).toMatchObject({ operation: 'prepare', state: 'sent', sends: 1, open: null });
     const canceled = await recordTransition(database.db, aTransition(payment, canceling));

@@ -87,7 +87,7 @@ export const rerouting = (payment: PaymentSnapshot, declineCode: DeclineCode = '
       state: 'declined',
       outcome: { kind: 'declined', declineCode, response },
     },
-    provider: null,
+    provider: 'easypay',
     action: 'reroute',
     details: { declined_by: 'easypay', code: declineCode, next: 'paypal' },
   }) as const;

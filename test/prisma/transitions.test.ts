@@ -191,7 +191,10 @@ describe('an event without a change of status', () => {
     expect(answer).toMatchObject({ kind: 'done', payment: { status: 'pending', version: 2, openAttemptId: null } });
     const attempts = [{ ...attempt, state: 'declined', declineCode: 'not_permitted' }];
     expect(answer.kind === 'done' && answer.payment.attempts).toEqual(attempts);
-    expect(await findSnapshot(database.db, merchantId, payment.id)).toMatchObject({ attempts, processor: null });
+    expect(await findSnapshot(database.db, merchantId, payment.id)).toMatchObject({
+      attempts,
+      processor: 'easypay',
+    });
     expect(await historyOf(payment)).toEqual(['1 payment.pending pending', '2 payment.rerouted pending']);
   });
 
@@ -203,6 +206,39 @@ describe('an event without a change of status', () => {
     ]);
     expect(answers.map(({ kind }) => kind).toSorted()).toEqual(['done', 'moved_on']);
     expect(await historyOf(payment)).toHaveLength(2);
+  });
+});
+
+describe('what a provider said', () => {
+  const said = async (payment: PaymentSnapshot) =>
+    database.db.prisma.payment.findUnique({
+      where: { id: payment.id },
+      select: { processor: true, processorTransactionId: true, processorResponseCode: true },
+    });
+
+  test('is never shown beside the name of another one that said nothing', async () => {
+    const { payment } = await begun();
+    const declined = await recordTransition(database.db, aTransition(payment, rerouting(payment)));
+    if (declined.kind !== 'done') throw new Error(declined.kind);
+    expect(await said(payment)).toMatchObject({ processor: 'easypay', processorTransactionId: 'epc_1' });
+    const refused = { toStatus: 'failed', openAttemptId: null, attemptEnd: null, provider: 'paypal' } as const;
+    await recordTransition(database.db, aTransition(declined.payment, refused));
+    expect(await said(payment)).toEqual({
+      processor: 'paypal',
+      processorTransactionId: null,
+      processorResponseCode: null,
+    });
+  });
+
+  test('stays where the payment ends by what it said, or by nobody’s word', async () => {
+    for (const provider of ['easypay', null]) {
+      const { payment } = await begun();
+      const declined = await recordTransition(database.db, aTransition(payment, rerouting(payment)));
+      if (declined.kind !== 'done') throw new Error(declined.kind);
+      const ended = { toStatus: 'failed', openAttemptId: null, attemptEnd: null, provider } as const;
+      await recordTransition(database.db, aTransition(declined.payment, ended));
+      expect(await said(payment)).toMatchObject({ processor: 'easypay', processorTransactionId: 'epc_1' });
+    }
   });
 });
 

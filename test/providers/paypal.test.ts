@@ -135,6 +135,17 @@ describe('PayPal’s access token', () => {
     expect(stub.seen).toHaveLength(10);
   });
 
+  test('is not lost to calls with time by one that has hardly any', async () => {
+    const provider = world.connect(stub.url);
+    const token = { access_token: 'slow', token_type: 'Bearer', expires_in: 32_400 };
+    stub.answerWith(made, { status: 200, body: JSON.stringify(token), delayMs: 500 });
+    const hurried = faultKindOf(prepare(provider, aCharge(), aCall({ timeoutMs: 50 })));
+    const patient = prepare(provider, aCharge());
+    expect(await hurried).toBe('unavailable');
+    expect(await patient).toMatch(/./);
+    expect([stub.tokensAsked, stub.seen.length]).toEqual([1, 1]);
+  });
+
   test('that was taken back is unavailable, says that a new one is fetched, and the next try fetches it', async () => {
     const provider = world.connect(stub.url);
     stub.answerWith(made);
@@ -178,7 +189,8 @@ describe('PayPal’s access token', () => {
     async (fault, kind) => {
       const provider = world.connect(world.url);
       await world.bank.inject([{ operation: 'token', probability: 1, fault, delay_ms: 7_000 }]);
-      const found = await faultOf(prepare(provider, aCharge(), aCall({ timeoutMs: 1_000 })));
+      // Longer than a fetch may last: a call that ends before it leaves the fetch to those who come next.
+      const found = await faultOf(prepare(provider, aCharge(), aCall({ timeoutMs: 5_000 })));
       expect(found.kind).toBe(kind);
       if (fault === '429') expect(found.retryAfterMs).toBe(7_000);
       expect(await world.bank.served()).toMatchObject({ token: 0, create: 0 });
@@ -372,6 +384,48 @@ describe('an answer of PayPal', () => {
       declineCode,
       response: { transactionId: orderId, responseCode: issue, card: null },
     });
+  });
+
+  /** A refused capture with these details, in this order. */
+  const refused = (details: readonly unknown[], status = 422) => {
+    const body = { name: 'UNPROCESSABLE_ENTITY', details };
+    return both(aCharge({ preparationId: orderId }), status, body)[0]();
+  };
+
+  test.each(['ORDER_ALREADY_CAPTURED', 'PAYPAL_REQUEST_ID_PREVIOUSLY_USED', 'PREVIOUS_REQUEST_IN_PROGRESS'])(
+    '%s leaves the outcome open, whatever stands before or behind it',
+    async (issue) => {
+      const others = [
+        { issue: 'INVALID_PARAMETER_VALUE' },
+        { issue: 'INSTRUMENT_DECLINED' },
+        { field: '/no/issue' },
+        7,
+      ];
+      for (const status of [400, 422]) {
+        for (const other of others) {
+          for (const details of [[{ issue }], [other, { issue }], [{ issue }, other], [...others, { issue }]]) {
+            const fault = await faultOf(refused(details, status));
+            expect([details, fault.kind]).toEqual([details, 'unknown_outcome']);
+            expect(fault.message).toContain(issue);
+          }
+        }
+      }
+    },
+  );
+
+  test('a decline counts before a refusal of our request, wherever it stands', async () => {
+    const decline = { issue: 'REFERENCED_CARD_EXPIRED' };
+    for (const other of [{ issue: 'INVALID_PARAMETER_VALUE' }, { field: '/no/issue' }]) {
+      for (const details of [
+        [other, decline],
+        [decline, other],
+      ]) {
+        expect(await refused(details)).toMatchObject({
+          declineCode: 'expired_card',
+          response: { responseCode: 'REFERENCED_CARD_EXPIRED' },
+        });
+      }
+    }
   });
 
   test.each([

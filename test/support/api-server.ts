@@ -3,7 +3,9 @@ import { createServer } from 'node:http';
 import { Writable } from 'node:stream';
 import { createApp } from '../../api/app.ts';
 import type { PaymentClient } from '../../api/payment-client.ts';
+import { sharedBacklog } from '../../api/probe.ts';
 import { permissions } from '../../api/route.ts';
+import type { WebhookDeps } from '../../api/webhook-deps.ts';
 import { storeApiKey } from '../../prisma/api-keys.ts';
 import { createMerchant } from '../../prisma/merchants.ts';
 import { createAddressGuard } from '../../runtime/address-guard.ts';
@@ -32,7 +34,11 @@ const noTemporal: PaymentClient = {
 };
 
 /** Serves the API on a free port. Close it in `afterAll`. */
-export async function startApi({ db }: TestDatabase, temporal: Partial<PaymentClient> = {}): Promise<ApiServer> {
+export async function startApi(
+  { db }: TestDatabase,
+  temporal: Partial<PaymentClient> = {},
+  webhookDeps: Partial<WebhookDeps> = {},
+): Promise<ApiServer> {
   const apiKeyPepper = randomBytes(32).toString('hex');
   let log = '';
   const sink = new Writable({
@@ -47,8 +53,10 @@ export async function startApi({ db }: TestDatabase, temporal: Partial<PaymentCl
   const webhooks = {
     secretBox: createSecretBox(new Map([['test', randomBytes(32)]])),
     addressGuard: createAddressGuard({ allowsPrivate: true }),
+    ...webhookDeps,
   };
-  const server = createServer(createApp({ db, payments, logger, metrics, apiKeyPepper, webhooks }));
+  const backlog = sharedBacklog(db);
+  const server = createServer(createApp({ db, payments, logger, metrics, apiKeyPepper, webhooks, backlog }));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');

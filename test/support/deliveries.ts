@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { DeliveryDeps } from '../../activities/delivery-deps.ts';
+import { DeliverySlots } from '../../activities/delivery-slots.ts';
 import { createWebhookSender } from '../../activities/notifications/webhook.ts';
 import { type DeliveryListener, listenForDeliveries } from '../../prisma/delivery-listener.ts';
 import { createWebhookEndpoint } from '../../prisma/webhook-endpoints.ts';
@@ -24,6 +25,7 @@ export function deliveryDeps(database: TestDatabase, changes: Partial<DeliveryDe
     webhooks: createWebhookSender(createAddressGuard({ allowsPrivate: true }), 'payment-orchestrator/test'),
     mails: null,
     listener: noListener,
+    slots: new DeliverySlots(),
     stopping: new AbortController().signal,
     ...changes,
   };

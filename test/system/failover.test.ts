@@ -103,6 +103,15 @@ describe('PayPal as the first provider', () => {
   });
 });
 
+test('PayPal as the first provider that confirms no order leaves the charge to the second one', async () => {
+  const paypalFirst = await world.createMerchant({ routing: { rules: [], default: ['paypal', 'easypay'] } });
+  await world.bank.at('paypal').inject([{ operation: 'create', probability: 1, fault: '500_before' }]);
+  const { payment } = await post({}, { prefer: 'wait=60' }, paypalFirst);
+  expect(payment).toMatchObject({ status: 'captured', processor: 'easypay' });
+  expect((await world.bank.at('paypal').injected())['500_before']).toBe(3);
+  expect(await world.bank.movements(payment.id)).toHaveLength(1);
+});
+
 test('both providers away: 202, told of the delay by event and mail, and captured by itself when one is back', async () => {
   await Promise.all([world.bank.inject(refuse), world.bank.at('paypal').inject(refuse)]);
   const email = `payer-${crypto.randomUUID()}@example.com`;

@@ -118,7 +118,7 @@ describe('cancelPayment', () => {
     expect(await world.bank.movements(id)).toHaveLength(1);
   });
 
-  test('by cancelling the workflow itself does the same', async () => {
+  test('by canceling the workflow itself does the same', async () => {
     const away = await paymentWithoutProvider();
     await handleOf(away).cancel();
     await hasStatus(away, 'canceled');

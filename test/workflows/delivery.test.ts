@@ -3,10 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ApplicationFailure } from '@temporalio/activity';
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, WorkflowFailedError } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createLogger } from '../../runtime/logger.ts';
 import { failureConverterPath } from '../../runtime/temporal.ts';
+import { keepDispatchers } from '../../workers/delivery-worker.ts';
 import { findTemporalProgram, temporalProcess } from '../../workers/dev/temporal-server.ts';
 import { workflowBundlePath } from '../../workers/workflow-bundle.ts';
 import { searchAttributes } from '../../workflows/contract.ts';
@@ -17,6 +19,7 @@ import {
   deliveryWorkflowType,
   dispatchStartOptions,
   dispatchWorkflowType,
+  shards,
 } from '../../workflows/delivery-contract.ts';
 import type { DeliveryPorts } from '../../workflows/delivery-ports.ts';
 import { testProcess } from '../support/test-process.ts';
@@ -143,7 +146,7 @@ describe('a delivery', () => {
   });
 
   test.each<[string, () => Promise<DeliveryEnd>]>([
-    ['a defect', () => Promise.reject(ApplicationFailure.nonRetryable('a defect', 'broken_invariant'))],
+    ['a refused try', () => Promise.reject(ApplicationFailure.nonRetryable('a defect', 'broken_invariant'))],
     [
       'its last time-out',
       () => Promise.reject(ApplicationFailure.nonRetryable('as after three days', 'not_delivered')),
@@ -170,6 +173,27 @@ describe('a delivery', () => {
     await until('it is tried', () => tries === 1);
     await handle.cancel();
     expect(await handle.result()).toEqual({ state: 'failed' });
+  });
+
+  test('with a defect of the workflow’s own waits for a fixed one, and is not given up', async () => {
+    let given = 0;
+    const giveUpDelivery = async (): Promise<DeliveryEnd> => {
+      given += 1;
+      return { state: 'failed' };
+    };
+    const deliveryId = `dlv_${randomUUID()}`;
+    fakes.set(deliveryId, { deliver: neverCalled, giveUpDelivery });
+    const options = deliveryStartOptions({ deliveryId, receiver: 'whe_1', firstTryInMs: 1 }, about);
+    // No timer can be made of it: the workflow fails between its steps.
+    const args = [{ deliveryId, receiver: 'whe_1', firstTryInMs: 'soon' }];
+    const handle = await client.workflow.start(deliveryWorkflowType, { ...options, args });
+    await until('its task fails', async () => {
+      const { events } = await handle.fetchHistory();
+      return events?.find(({ workflowTaskFailedEventAttributes }) => workflowTaskFailedEventAttributes != null);
+    });
+    expect((await handle.describe()).status.name).toBe('RUNNING');
+    expect(given).toBe(0);
+    await handle.terminate();
   });
 
   test('shows operators what is told to whom, for how long, and nothing of a payer', async () => {
@@ -216,5 +240,48 @@ describe('a dispatcher', () => {
     expect(now.raw.workflowExecutionInfo?.firstRunId).toBe(first.firstExecutionRunId);
     expect(second.workflowId).toBe(first.workflowId);
     await client.workflow.getHandle('dispatch-3').terminate();
+  });
+
+  test('that is canceled ends what it began, and goes on no more', async () => {
+    const gate = Promise.withResolvers<void>();
+    let turns = 0;
+    fakes.set('dispatch-2', {
+      dispatchDeliveries: async () => {
+        turns += 1;
+        await gate.promise; // as the real one: it ends its tries and answers, whatever it was asked to do
+        return { delivered: 1, handedOver: 0, ended: 0 };
+      },
+    });
+    const handle = await client.workflow.start(dispatchWorkflowType, dispatchStartOptions(2));
+    await until('it is at work', () => turns === 1);
+    await handle.cancel();
+    gate.resolve();
+    await expect(handle.result()).rejects.toThrow(WorkflowFailedError);
+    expect((await handle.describe()).status.name).toBe('CANCELLED');
+    expect(turns).toBe(1);
+  });
+
+  test('that was ended by hand runs again soon, and those that run are left alone', async () => {
+    for (let shard = 0; shard < shards; shard++)
+      fakes.set(`dispatch-${shard}`, { dispatchDeliveries: () => new Promise(() => undefined) });
+    const stop = await keepDispatchers(client, createLogger('test', 'silent'), 100);
+    closing.unshift(stop);
+    const runs = () =>
+      Promise.all(
+        Array.from({ length: shards }, async (_, shard) => {
+          const { status, runId } = await client.workflow.getHandle(`dispatch-${shard}`).describe();
+          return `${status.name} ${runId}`;
+        }),
+      );
+    const first = await runs();
+    expect(first).toEqual(Array(shards).fill(expect.stringMatching(/^RUNNING /)));
+    await client.workflow.getHandle('dispatch-1').terminate();
+    const second = await until('it runs again', async () => {
+      const now = await runs();
+      return now[1] !== first[1] && now.every((run) => run.startsWith('RUNNING')) ? now : null;
+    });
+    expect(second.toSpliced(1, 1)).toEqual(first.toSpliced(1, 1));
+    stop();
+    await Promise.all(second.map((_, shard) => client.workflow.getHandle(`dispatch-${shard}`).terminate()));
   });
 });

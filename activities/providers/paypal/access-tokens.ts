@@ -15,8 +15,14 @@ export interface AccessTokens {
   drop(value: string): void;
 }
 
+/**
+ * A fetch, made for the call that needs it first. It is not told that call's time: others wait with it who have more, so
+ * it has a time-out of its own.
+ */
+export type FetchToken = (call: Omit<ProviderCall, 'timeoutMs' | 'mayStillSend'>) => Promise<GivenToken>;
+
 /** Keeps what `fetch` gave for as long as it is good. However many calls need a token, one fetch is under way. */
-export function createAccessTokens(fetch: (call: ProviderCall) => Promise<GivenToken>, now = Date.now): AccessTokens {
+export function createAccessTokens(fetch: FetchToken, now = Date.now): AccessTokens {
   let kept: { readonly value: string; readonly renewAt: number } | null = null;
   let fetching: Promise<string> | null = null;
 
@@ -42,7 +48,7 @@ export function createAccessTokens(fetch: (call: ProviderCall) => Promise<GivenT
   };
 }
 
-/** The fetch may have begun for another call, which has more time. */
+/** The fetch goes on, for the others and for those who come next. */
 async function inTime(work: Promise<string>, timeoutMs: number): Promise<string> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const fault = () => reject(new ProviderFault('unavailable', 'no access token came in time: nothing was sent'));

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ChargeOutcome } from '../../../workflows/domain/outcome.ts';
+import type { ChargeOutcome, FaultKind } from '../../../workflows/domain/outcome.ts';
 import { lastFourDigits, quotable, readBody, readBodyOrNull, remark, transactionId } from '../answer-parts.ts';
 import { type HttpAnswer, retryAfterMsOf } from '../http.ts';
 import { type ChargeLookUp, type PrepareRequest, ProviderFault } from '../provider.ts';
@@ -61,13 +61,14 @@ const tokenSchema = z.object({
 });
 
 const word = quotable(/^[A-Z_]{1,60}$/);
+// One detail that cannot be read must not hide what the others say.
+const detailSchema = z.object({ issue: word }).catch({ issue: '(unreadable detail)' });
 const errorSchema = z.object({
   name: word,
-  details: z
-    .array(z.object({ issue: word }))
-    .optional()
-    .catch([]),
+  details: z.array(detailSchema).optional().catch([]),
 });
+/** An operator reads the message of a fault; the rest is in PayPal's log. */
+const issuesNamedMax = 5;
 const oauthErrorSchema = z.object({ error: quotable(/^[a-z_]{1,60}$/) });
 
 /** An access token as PayPal gave it, with the seconds that it is good for. */
@@ -159,18 +160,30 @@ function outcomeOf(capture: PaypalCapture, order: PaypalOrder, asked: ChargeLook
   return { kind: 'mismatched', response, reported: { amountMinor: amountMinor.toString(), currency } };
 }
 
-/** Refusals that say that an earlier capture of ours may have arrived: the look-up tells. */
-const doubtfulIssues: ReadonlySet<string> = new Set(['ORDER_ALREADY_CAPTURED', 'PAYPAL_REQUEST_ID_PREVIOUSLY_USED']);
+/** Issues that say that an earlier capture of ours may have arrived: the look-up tells. */
+const doubtfulIssues: ReadonlySet<string> = new Set([
+  'ORDER_ALREADY_CAPTURED',
+  'PAYPAL_REQUEST_ID_PREVIOUSLY_USED',
+  'PREVIOUS_REQUEST_IN_PROGRESS',
+]);
 
-/** A decline in the form of an error names no capture: support finds it by the order. */
+/**
+ * An error may name several issues, in no promised order: one that leaves the outcome open counts first, then a decline,
+ * and only without both what the status says. A decline in the form of an error names no capture: support finds it by the
+ * order.
+ */
 function refusedCapture(answer: HttpAnswer, asked: ChargeLookUp): ChargeOutcome {
-  const { issue } = wordsOf(answer);
-  if (answer.status !== 422) throw faultOf(answer);
-  if (doubtfulIssues.has(issue)) throw new ProviderFault('unknown_outcome', `PayPal answered 422 ${issue}`);
-  const declineCode = declineCodeOfIssue(issue);
-  if (declineCode === null || asked.preparationId === null) throw faultOf(answer);
-  const response = { transactionId: asked.preparationId, responseCode: issue, responseMessage: issue, card: null };
-  return { kind: 'declined', declineCode, response };
+  const { issues } = wordsOf(answer);
+  const doubtful = issues.find((issue) => doubtfulIssues.has(issue));
+  if (doubtful !== undefined) throw waiting('unknown_outcome', answer, `PayPal answered ${answer.status} ${doubtful}`);
+  if (answer.status !== 422 || asked.preparationId === null) throw faultOf(answer);
+  for (const issue of issues) {
+    const declineCode = declineCodeOfIssue(issue);
+    if (declineCode === null) continue;
+    const response = { transactionId: asked.preparationId, responseCode: issue, responseMessage: issue, card: null };
+    return { kind: 'declined', declineCode, response };
+  }
+  throw faultOf(answer);
 }
 
 /**
@@ -179,8 +192,7 @@ function refusedCapture(answer: HttpAnswer, asked: ChargeLookUp): ChargeOutcome 
  */
 function faultOf(answer: HttpAnswer): ProviderFault {
   const { status } = answer;
-  const { name, issue } = wordsOf(answer);
-  const said = `PayPal answered ${status} ${name}${issue === '' ? '' : ` ${issue}`}`;
+  const { name, said } = wordsOf(answer);
   if (status === 400 || status === 422) return new ProviderFault('rejected', said);
   if (status === 404 && name === 'RESOURCE_NOT_FOUND') return new ProviderFault('rejected', said);
   if (status === 403 || status === 404) {
@@ -191,11 +203,21 @@ function faultOf(answer: HttpAnswer): ProviderFault {
 
 /** What time may heal. PayPal documents no error as "not processed": a 503, too, may come from behind the door. */
 function passing(answer: HttpAnswer, said: string): ProviderFault {
-  const kind = answer.status === 429 ? 'rate_limited' : 'unknown_outcome';
+  return waiting(answer.status === 429 ? 'rate_limited' : 'unknown_outcome', answer, said);
+}
+
+function waiting(kind: FaultKind, answer: HttpAnswer, said: string): ProviderFault {
   return new ProviderFault(kind, said, { retryAfterMs: retryAfterMsOf(answer, Date.now()) });
 }
 
-function wordsOf(answer: HttpAnswer): { readonly name: string; readonly issue: string } {
+/** What an error says in codes, and our sentence that names them. */
+function wordsOf(answer: HttpAnswer): {
+  readonly name: string;
+  readonly issues: readonly string[];
+  readonly said: string;
+} {
   const error = readBodyOrNull(errorSchema, answer);
-  return { name: error?.name ?? '(no name)', issue: error?.details?.[0]?.issue ?? '' };
+  const name = error?.name ?? '(no name)';
+  const issues = [...new Set(error?.details?.map(({ issue }) => issue))];
+  return { name, issues, said: ['PayPal answered', answer.status, name, ...issues.slice(0, issuesNamedMax)].join(' ') };
 }

@@ -1,6 +1,6 @@
 import { createHttpClient, type HttpAnswer, type HttpClient, type HttpRequest } from '../http.ts';
-import { type ProviderCall, ProviderFault } from '../provider.ts';
-import { createAccessTokens } from './access-tokens.ts';
+import { ProviderFault } from '../provider.ts';
+import { createAccessTokens, type FetchToken } from './access-tokens.ts';
 import { type GivenToken, readToken, refusedToken } from './answers.ts';
 
 /** Where PayPal is and the client that it knows us as. */
@@ -10,12 +10,12 @@ export interface PaypalOptions {
   readonly clientSecret: string;
 }
 
-/** A request that comes after it would be sent too late anyway; and others wait for the one token that is fetched. */
+/** A request that comes after it would be sent too late anyway. */
 const tokenTimeoutMs = 3_000;
 
 /**
  * PayPal's HTTP connections, with an access token that is fetched when it is needed and kept while it is good. The time of
- * a call covers the token's fetch; only the request itself asks `mayStillSend`. An answer is never a 401.
+ * a call covers its wait for the token; only the request itself asks `mayStillSend`. An answer is never a 401.
  */
 export function createPaypalClient(options: PaypalOptions): HttpClient {
   const http = createHttpClient(options.url);
@@ -38,7 +38,7 @@ export function createPaypalClient(options: PaypalOptions): HttpClient {
 async function fetchToken(
   http: HttpClient,
   { clientId, clientSecret }: PaypalOptions,
-  call: ProviderCall,
+  call: Parameters<FetchToken>[0],
 ): Promise<GivenToken> {
   const credentials = Buffer.from(`${clientId}:${clientSecret}`).toString('base64');
   const request: HttpRequest = {
@@ -47,8 +47,7 @@ async function fetchToken(
     headers: { authorization: `Basic ${credentials}`, 'content-type': 'application/x-www-form-urlencoded' },
     body: 'grant_type=client_credentials',
   };
-  const timeoutMs = Math.min(call.timeoutMs, tokenTimeoutMs);
-  return readToken(await http.send(request, { ...call, timeoutMs, mayStillSend: () => true }));
+  return readToken(await http.send(request, { ...call, timeoutMs: tokenTimeoutMs, mayStillSend: () => true }));
 }
 
 /** Whatever came of a token's fetch, the request that it was for did not leave. */

@@ -13,6 +13,7 @@ const hourMs = 3_600_000;
  * a `PayPal-Request-Id` for six hours and captures an order once, also later. The payment source comes with the capture:
  * an order that is made with a vaulted one is a "single-step create order call", which captures at once. Source: PayPal's
  * Orders v2 reference, developer.paypal.com/docs/api/orders/v2/, "Capture payment for order" and its `PayPal-Request-Id`.
+ * An order that nobody captures is gone after about three hours: its capture is then `rejected` (docs/add-a-provider.md).
  * Brands: developer.paypal.com/docs/checkout/advanced/eligibility; some only in some countries.
  */
 export function createPaypal(options: PaypalOptions): Provider {

@@ -77,6 +77,9 @@ CREATE INDEX "payments_merchant_id_is_test_status_created_at_id_idx" ON "payment
 CREATE INDEX "events_merchant_id_is_test_transaction_id_position_idx" ON "events"("merchant_id", "is_test", "transaction_id", "position");
 
 -- CreateIndex
+CREATE INDEX "events_merchant_id_is_test_type_transaction_id_position_idx" ON "events"("merchant_id", "is_test", "type", "transaction_id", "position");
+
+-- CreateIndex
 CREATE INDEX "webhook_endpoints_merchant_id_is_test_created_at_id_idx" ON "webhook_endpoints"("merchant_id", "is_test", "created_at", "id");
 
 -- CreateIndex
@@ -107,6 +110,7 @@ UPDATE events e SET correlation_id = p.correlation_id FROM payments p WHERE p.id
 
 -- Payments accepted before there was a choice had one provider.
 UPDATE payments SET route = '{"rule": null, "reason": "the only provider", "candidates": ["easypay"], "ineligible": []}';
+ALTER TABLE payments ALTER COLUMN route SET NOT NULL;
 
 -- What dispatchers look for: rows that nobody has told yet, receiver by receiver, and rows that nobody tries any more.
 CREATE INDEX deliveries_due ON deliveries (shard, receiver, created_at) WHERE state = 'pending';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { type Backlog, readBacklog } from '../../prisma/backlog.ts';
+import type { Backlog } from '../../prisma/backlog.ts';
 import { product } from '../../runtime/version.ts';
+import { healthRoute } from '../health-route.ts';
 import { type Probed, probe, probeDatabase, probeTemporal, probeTimeoutMs, wordFor } from '../probe.ts';
-import { publicRoute } from '../route.ts';
 
 /** Longer than these, and something that should go on does not. */
 const deliveryLateSeconds = 60;
@@ -28,8 +28,14 @@ const schema = z
       }),
       deliveries: z.object({
         status: late,
-        pending: z.int().nullable().describe('Webhooks and mails that were not tried yet'),
-        oldest_pending_seconds: z.int().nullable(),
+        pending: z.int().nullable().describe('Webhooks and mails that wait for their first try'),
+        oldest_due_seconds: z
+          .int()
+          .nullable()
+          .describe(
+            'The longest wait for a first try that has not begun, among receivers for whom nothing is being retried: those ' +
+              'who wait behind a receiver that is away wait for it',
+          ),
       }),
       payments: z.object({
         status: late,
@@ -41,35 +47,27 @@ const schema = z
   .meta({ id: 'DetailedHealth' });
 
 /** `GET /health/detailed`: each dependency, and what waits. */
-export const healthDetailed = publicRoute(
+export const healthDetailed = healthRoute(
   {
     operationId: 'healthDetailed',
-    method: 'get',
     path: '/health/detailed',
     summary: 'What is well, and what is not?',
     description:
       'Each dependency with its latency, the workers, and what waits, over all merchants. 503 while payments cannot be ' +
-      `accepted. \`late\`: a delivery waits longer than ${deliveryLateSeconds} seconds, or a payment longer than ` +
-      `${paymentLateSeconds}.`,
-    permission: null,
-    envelope: 'none',
-    headers: z.object({}),
-    params: z.object({}),
-    body: undefined,
-    responses: {
-      200: { description: 'Payments can be accepted', schema },
-      503: { description: 'Payments cannot be accepted', schema },
-    },
-    problems: [],
+      `accepted. \`late\`: a delivery is due for longer than ${deliveryLateSeconds} seconds, or a payment open for longer ` +
+      `than ${paymentLateSeconds}. What waits is counted every few seconds at most.`,
+    schema,
   },
   async (deps) => {
     const [database, temporal, workers, backlog] = await Promise.all([
       probeDatabase(deps),
       probeTemporal(deps),
       probe(deps.payments.countWorkers(probeTimeoutMs)),
-      probe(readBacklog(deps.db)),
+      probe(deps.backlog()),
     ]);
-    const data = reportOf(database, temporal, workers.answer, backlog.answer);
+    // An earlier count says nothing about a database that is away now.
+    const counted = database.answer === null ? null : backlog.answer;
+    const data = reportOf(database, temporal, workers.answer, counted);
     return { status: data.status === 'unavailable' ? 503 : 200, data };
   },
 );
@@ -87,9 +85,9 @@ function reportOf(
     temporal: { status: wordFor(temporal), latency_ms: temporal.latencyMs },
     workers: { status: workers === null ? 'unknown' : workers === 0 ? 'absent' : 'ok', count: workers },
     deliveries: {
-      status: lateness(backlog, backlog?.oldestDeliverySeconds, deliveryLateSeconds),
+      status: lateness(backlog, backlog?.oldestDueDeliverySeconds, deliveryLateSeconds),
       pending: backlog?.deliveries ?? null,
-      oldest_pending_seconds: backlog?.oldestDeliverySeconds ?? null,
+      oldest_due_seconds: backlog?.oldestDueDeliverySeconds ?? null,
     },
     payments: {
       status: lateness(backlog, backlog?.oldestPaymentSeconds, paymentLateSeconds),

@@ -1,0 +1,43 @@
+import { describe, expect, test } from 'vitest';
+import { scrub } from '../../runtime/scrub.ts';
+
+const long = 100_000;
+
+describe('a long text', () => {
+  test.each([
+    ['word characters', 'a'],
+    ['dots and words', 'a.'],
+    ['addresses without an end', 'a@'],
+    ['a domain without an end', `x@${'a.'.repeat(long / 2)}`],
+    ['digits', '4'],
+    ['digits in groups', '4242 '],
+    ['addresses of hosts', '://a'],
+    ['schemes', 'Bearer '],
+    ['tokens', 'tok_'],
+    ['spaces', ' '],
+  ])('of %s is scrubbed in no time, ten times', (_, unit) => {
+    const text = unit.repeat(Math.ceil(long / unit.length));
+    const startedAt = performance.now();
+    for (let times = 0; times < 10; times++) scrub(text);
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+  });
+
+  test('is cut to a few kilobytes, and says that it was', () => {
+    const clean = scrub('word '.repeat(long / 5));
+    expect(clean.length).toBeLessThan(5_000);
+    expect(clean).toMatch(/^word word .*…$/);
+    expect(scrub('word '.repeat(100))).toBe('word '.repeat(100));
+  });
+
+  test.each(['ada.lovelace@example.com', '4242 4242 4242 4242', 'smtp://mailer:hunter2@mail.example.com'])(
+    'shows no part of %s, wherever it is cut',
+    (secret) => {
+      for (const cut of [4_096, 16_384]) {
+        for (let before = 0; before < secret.length + 12; before += 3) {
+          const clean = scrub(`${' '.repeat(cut - before)}${secret}${' '.repeat(20_000)}`);
+          expect(clean).not.toMatch(/ada|4242|hunter2/);
+        }
+      }
+    },
+  );
+});
