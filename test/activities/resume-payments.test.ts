@@ -72,8 +72,8 @@ test('a payment that Temporal refuses as invalid stops nobody behind it', async 
 test('every payment is looked at once, over pages, with a heartbeat each', async () => {
   await database.admin.query(`
     INSERT INTO payments (id, merchant_id, is_test, idempotency_key, external_id, request_hash, correlation_id, amount,
-      currency, payment_method, card_token, expires_at, ask_until, created_at, updated_at)
-    SELECT 'pay_' || n, 'mer_1', true, n, n, 'h', 'c', 1, 'USD', 'credit_card', 'tok', now() + interval '1 hour',
+      currency, payment_method, card_token, route, expires_at, ask_until, created_at, updated_at)
+    SELECT 'pay_' || n, 'mer_1', true, n, n, 'h', 'c', 1, 'USD', 'credit_card', 'tok', '{}', now() + interval '1 hour',
       now() + interval '1 hour', now() - interval '1 hour', now() - interval '1 hour' FROM generate_series(1, 401) n`);
   const { result, asked, heartbeats } = await pass(() => undefined);
   expect(await result).toEqual({ checked: 401, resumed: 401 });

@@ -51,8 +51,8 @@ export function holdAccept(world: World, payment: { id: string; key: string }): 
   return hold(
     world,
     `INSERT INTO payments (id, merchant_id, is_test, idempotency_key, request_hash, external_id, correlation_id, amount,
-       currency, payment_method, card_token, expires_at, ask_until, created_at, updated_at)
-     VALUES ($1, $2, true, $3, 'held', $1, 'held', 1, 'USD', 'credit_card', 'held', now(), now(), now(), now())`,
+       currency, payment_method, card_token, route, expires_at, ask_until, created_at, updated_at)
+     VALUES ($1, $2, true, $3, 'held', $1, 'held', 1, 'USD', 'credit_card', 'held', '{}', now(), now(), now(), now())`,
     [payment.id, world.merchant.id, payment.key],
   );
 }
