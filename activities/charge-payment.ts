@@ -13,7 +13,7 @@ import { type Provider, ProviderFault } from './providers/provider.ts';
 
 /**
  * All exchanges of a round's candidate, for the first, local try: below the local activity's own time-out. Where a slow
- * database before it uses that up, the outcome is unknown and is asked about.
+ * database before it uses that up, nothing is sent, and the next try has all its time.
  */
 const firstTryTimeoutMs = 4_000;
 const laterTryTimeoutMs = 10_000;
@@ -29,17 +29,17 @@ const outOfTimeRetryMs = 100;
  * nothing happened.
  */
 export async function chargePayment(deps: ActivityDeps, input: ChargeAttempt): Promise<ChargeAnswer> {
-  const failures: { candidate: Candidate; error: unknown }[] = [];
+  const failures: { provider: string; error: unknown }[] = [];
   for (const candidate of input.candidates) {
     if (failures.length > 0 && cancellationSignal().aborted) break; // what is wanted has changed: begin nothing new
     try {
       return await withHeartbeats(() => chargeAt(deps, input, candidate));
     } catch (error) {
       if (!isCertainlyNothing(error)) throw error;
-      failures.push({ candidate, error });
+      failures.push({ provider: candidate.provider, error });
     }
   }
-  throw new RoundFailed(failures.map(({ candidate, error }) => ({ provider: candidate.provider, error })));
+  throw new RoundFailed(failures);
 }
 
 async function chargeAt(deps: ActivityDeps, input: ChargeAttempt, by: Candidate): Promise<ChargeAnswer> {

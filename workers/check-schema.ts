@@ -1,11 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { applyMigrations, schemaScript } from '../prisma/migrate.ts';
 import { ensureDatabase, postgresProcess } from './dev/postgres.ts';
 import { type SupervisedChild, supervise } from './dev/supervisor.ts';
+import { freePort } from './free-port.ts';
 
 /**
  * Holds the migrations against `prisma/schema.prisma`: a throw-away Postgres gets one database from each, and what Prisma's
@@ -134,16 +134,6 @@ function stopWithoutLeftovers(server: SupervisedChild): void {
       process.exit(1);
     });
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject).listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(address !== null && typeof address === 'object' ? address.port : 0));
-    });
-  });
 }
 
 await main();

@@ -1,8 +1,8 @@
-import { type AddressInfo, createServer } from 'node:net';
 import { Runtime, type RuntimeOptions } from '@temporalio/worker';
 import type { Logger } from '../runtime/logger.ts';
 import type { MetricsPage } from '../runtime/metrics.ts';
 import { type MetricsServer, startMetricsServer } from '../runtime/metrics-server.ts';
+import { freePort } from './free-port.ts';
 
 const loopback = '127.0.0.1';
 const installTriesMax = 3;
@@ -17,6 +17,7 @@ export async function installRuntime(options: RuntimeOptions, isMeasured: boolea
     return null;
   }
   for (let tries = 1; ; tries += 1) {
+    // The exporter cannot say which port it chose, so it is told one.
     const bindAddress = `${loopback}:${await freePort()}`;
     const prometheus = { bindAddress, countersTotalSuffix: true, unitSuffix: true, useSecondsForDurations: true };
     try {
@@ -40,15 +41,4 @@ export async function serveWorkerMetrics(
   const server = await startMetricsServer({ host, port, page, appended: sdkMetrics });
   logger.info({ host, port: server.port }, 'metrics ready');
   return server;
-}
-
-/** A port that is free now; the exporter cannot say which one it chose. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject).listen(0, loopback, () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }
