@@ -31,12 +31,19 @@ const table = {
     packages: ['@temporalio/(client|common|envconfig|proto)', 'pino', 'prom-client', 'ipaddr.js', 'zod'],
   },
   api: {
-    folders: ['api', 'workflows/(contract|ports).ts', 'workflows/domain', 'prisma', 'runtime'],
+    folders: [
+      'api',
+      'workflows/(contract|ports).ts',
+      'workflows/domain',
+      'prisma',
+      'runtime',
+      'activities/providers/(events-index|provider-events|provider).ts', // to know providers' events by their signatures
+    ],
     packages: ['express', 'zod', '@asteasolutions/zod-to-openapi'],
-    not: 'api/payment-client.ts',
+    not: 'api/temporal',
   },
-  'api/payment-client.ts': {
-    folders: ['workflows/(contract|ports|delivery-contract).ts', 'workflows/domain', 'runtime/grpc.ts'],
+  'api/temporal': {
+    folders: ['api/temporal', 'workflows/(contract|ports).ts', 'workflows/domain', 'runtime/grpc.ts'],
     packages: ['@temporalio/client'],
   },
   simulators: { folders: ['simulators'], packages: ['express', 'zod', 'smtp-server', 'postal-mime'] },

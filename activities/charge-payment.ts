@@ -1,26 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import { activityInfo, cancellationSignal } from '@temporalio/activity';
-import { beginAttempt, noteFaultOfAttempt, releaseAttempt, type SeenAttempt } from '../prisma/attempts.ts';
+import { beginAttempt, type Chargeable, type SeenAttempt } from '../prisma/attempts.ts';
 import { attemptIdOf } from '../workflows/domain/ids.ts';
 import type { Candidate, ChargeAnswer, ChargeAttempt } from '../workflows/ports.ts';
 import type { ActivityDeps } from './deps.ts';
-import { type Exchange, exchangeWithin } from './exchange.ts';
-import { DoubtRemains, isCertainlyNothing, NotNow, RejectedInDoubt, RoundFailed, waitAskedMaxMs } from './failures.ts';
+import {
+  chargeTimeMinMs,
+  type Exchange,
+  exchangeWithin,
+  firstTryTimeoutMs,
+  laterTryTimeoutMs,
+  outOfTimeRetryMs,
+} from './exchange.ts';
+import { isCertainlyNothing, NotNow, RoundFailed } from './failures.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { prepareCharge } from './prepare-charge.ts';
 import { providerNamed } from './provider-named.ts';
-import { type Provider, ProviderFault } from './providers/provider.ts';
-
-/**
- * All exchanges of a round's candidate, for the first, local try: below the local activity's own time-out. Where a slow
- * database before it uses that up, nothing is sent, and the next try has all its time.
- */
-const firstTryTimeoutMs = 4_000;
-const laterTryTimeoutMs = 10_000;
-/** With less time than this for an answer, a charge would only make a doubt. */
-const chargeTimeMinMs = 1_500;
-/** Until the next try, which has all its time. */
-const outOfTimeRetryMs = 100;
+import type { Provider } from './providers/provider.ts';
+import { requireMine, sendAttempt } from './send-attempt.ts';
 
 /**
  * Sends one charge, to the first candidate that takes it: the next one's turn comes only when certainly nothing happened at
@@ -71,44 +68,19 @@ async function sendCharge(
     isUrgent: input.isUrgent && activityInfo().attempt === 1, // the engine's later tries are nobody's wish
   });
   if (begun.kind === 'moved_on') return { kind: 'moved_on' };
-  if (begun.kind === 'not_now') throw new NotNow(begun.waitMs);
-  if (begun.kind === 'in_doubt') {
-    throw new ProviderFault('unknown_outcome', 'an earlier try may have been sent; asking before anything else');
-  }
-  const { charge, isDoubtful } = begun;
-  const request = { ...charge, reference: charge.paymentId, idempotencyKey: attemptId, preparationId };
+  requireMine(begun);
+  const { subject: charge, isDoubtful } = begun;
+  const returnUrl = returnUrlOf(deps, charge);
+  const request = { ...charge, reference: charge.paymentId, idempotencyKey: attemptId, preparationId, returnUrl };
   const call = { correlationId: charge.correlationId, timeoutMs: exchange.timeLeftMs(), mayStillSend };
-  try {
-    return { kind: 'answered', by, outcome: await provider.charge(request, call) };
-  } catch (error) {
-    if (!(error instanceof ProviderFault)) throw error;
-    const fault = await settleFault(deps, input.merchantId, seen, isDoubtful, error);
-    if (fault instanceof ProviderFault && fault.kind === 'rejected') {
-      return { kind: 'rejected', by, openAttemptId: attemptId };
-    }
-    throw fault;
-  }
+  const send = () => provider.charge(request, call);
+  const sent = await sendAttempt(deps, input.merchantId, seen, isDoubtful, send);
+  return sent.kind === 'rejected'
+    ? { kind: 'rejected', by, openAttemptId: attemptId }
+    : { kind: 'answered', by, outcome: sent.outcome };
 }
 
-/**
- * What a fault says of the attempt as a whole. Where an earlier send of the same key may have arrived, a refusal of this
- * one proves nothing, and a try that certainly did not arrive leaves the doubt as it was: it may be tried again.
- */
-async function settleFault(
-  deps: ActivityDeps,
-  merchantId: string,
-  seen: SeenAttempt,
-  isDoubtful: boolean,
-  fault: ProviderFault,
-): Promise<ProviderFault | RejectedInDoubt | DoubtRemains> {
-  if (fault.kind === 'unknown_outcome' || fault.kind === 'rejected') {
-    await noteFaultOfAttempt(deps.db, merchantId, seen, fault.kind);
-    return fault.kind === 'rejected' && isDoubtful ? new RejectedInDoubt(fault) : fault;
-  }
-  const retryAfterMs = fault.retryAfterMs === null ? null : Math.min(fault.retryAfterMs, waitAskedMaxMs);
-  if (await releaseAttempt(deps.db, merchantId, seen, { kind: fault.kind, retryAfterMs }))
-    return isDoubtful ? new DoubtRemains(fault) : fault;
-  return new ProviderFault('unknown_outcome', `${fault.message}; somebody else took the attempt over`, {
-    cause: fault,
-  });
+/** By which a provider sends a payer back to us: the same one for every send, as its key demands. */
+function returnUrlOf({ publicApiUrl }: ActivityDeps, { paymentId, returnToken }: Chargeable): string {
+  return `${publicApiUrl}/api/v1/payments/${paymentId}/return/${returnToken}`;
 }

@@ -9,4 +9,6 @@ export interface ActivityDeps {
   readonly providers: Providers;
   readonly logger: Logger;
   readonly metrics: WorkerMetrics;
+  /** Where payers' browsers reach the API, without a slash at the end. */
+  readonly publicApiUrl: string;
 }

@@ -1,3 +1,14 @@
+/**
+ * All exchanges of a try, for the first, local one: below the local activity's own time-out. Where a slow database before it
+ * uses that up, nothing is sent, and the next try has all its time.
+ */
+export const firstTryTimeoutMs = 4_000;
+export const laterTryTimeoutMs = 10_000;
+/** With less time than this for an answer, a request that moves money would only make a doubt. */
+export const chargeTimeMinMs = 1_500;
+/** Until the next try, which has all its time. */
+export const outOfTimeRetryMs = 100;
+
 /** A request that is not on its way after this time is never sent. */
 const sendWithinMs = 3_000;
 

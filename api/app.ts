@@ -6,10 +6,10 @@ import { answerProblems } from './middleware/answer-problems.ts';
 import { type Authenticate, createAuthenticate } from './middleware/authenticate.ts';
 import { identifyRequest, originOf, receivedAtOf, requestIdOf } from './middleware/identify-request.ts';
 import { measureRequests, nameOperation } from './middleware/measure-requests.ts';
-import { readJson } from './middleware/read-body.ts';
+import { readBytes, readJson } from './middleware/read-body.ts';
 import { validate } from './middleware/validate.ts';
 import { openApiDocument } from './openapi.ts';
-import type { Caller, Route, RouteAnswer } from './route.ts';
+import { bytesBody, type Caller, type Operator, type Route, type RouteAnswer } from './route.ts';
 import { routes as allRoutes } from './routes/index.ts';
 
 /**
@@ -27,13 +27,12 @@ export function createApp(deps: ApiDeps, routes: readonly Route[] = allRoutes): 
   app.use(hardenHeaders);
   const authenticate = createAuthenticate(deps);
   for (const route of routes) {
-    const reading = route.body === undefined ? [] : readJson;
     const path = expressPath(route);
     app[route.method](
       path,
       nameOperation(route.operationId),
       authenticated(authenticate, route),
-      ...reading,
+      ...readingOf(route),
       served(deps, route),
     );
   }
@@ -49,6 +48,11 @@ export function createApp(deps: ApiDeps, routes: readonly Route[] = allRoutes): 
   return app;
 }
 
+function readingOf({ body }: Route): readonly RequestHandler[] {
+  if (body === undefined) return [];
+  return body === bytesBody ? readBytes : readJson;
+}
+
 function authenticated(authenticate: Authenticate, route: Route): RequestHandler {
   const { permission } = route;
   return async (request, response, next) => {
@@ -61,14 +65,15 @@ function authenticated(authenticate: Authenticate, route: Route): RequestHandler
 function served(deps: ApiDeps, route: Route): RequestHandler {
   return async (request, response) => {
     const requestId = requestIdOf(response);
-    const caller = response.locals['caller'] as Caller | null;
+    const caller = response.locals['caller'] as Caller | Operator | null;
     const valid = validate(route, request);
-    const context = { requestId, origin: originOf(request), receivedAt: receivedAtOf(response), rawBody: request.body };
+    const from = { requestId, origin: originOf(request), receivedAt: receivedAtOf(response) };
+    const context = { ...from, rawBody: request.body, sentHeaders: request.headers };
     const { outage } = response.locals;
     if (outage !== null) throw route.refusal?.({ ...valid, ...context }, caller, outage) ?? outage;
     const answer = await route.serve(deps, { ...valid, ...context }, caller);
     response.status(answer.status).set(answer.headers ?? {});
-    if (route.envelope === 'text') response.send(answer.data);
+    if (route.envelope === 'text' || route.envelope === 'page') response.send(answer.data);
     else response.json(route.envelope === 'none' ? answer.data : inEnvelope(answer, requestId));
   };
 }

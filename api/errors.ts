@@ -15,6 +15,11 @@ export const problemCatalogue = {
     title: 'The API key is missing or not valid',
     meaning: 'Send `Authorization: Bearer <key>`.',
   },
+  event_refused: {
+    status: 401,
+    title: 'The event is not proven to be the provider’s, or it is too old',
+    meaning: 'Nothing was stored. `detail` says what is wrong with the signature or its time.',
+  },
   forbidden: {
     status: 403,
     title: 'This key may not do that',
@@ -45,10 +50,63 @@ export const problemCatalogue = {
     title: 'There are too many active webhook endpoints',
     meaning: 'Nothing was stored. At most 20 may be active per mode.',
   },
+  payment_not_capturable: {
+    status: 409,
+    title: 'The payment has nothing to capture',
+    meaning: 'Nothing was done. Nothing is reserved, or all of it was captured or released.',
+  },
+  payment_not_cancelable: {
+    status: 409,
+    title: 'The payment cannot be canceled',
+    meaning: 'Nothing was released. `detail` says how the payment stands.',
+  },
+  too_late_to_cancel: {
+    status: 409,
+    title: 'The payment is captured already',
+    meaning: 'Nothing is left to cancel. Refund it instead.',
+  },
+  payment_not_refundable: {
+    status: 409,
+    title: 'The payment has nothing to refund',
+    meaning: 'Nothing was done. Nothing of it was captured.',
+  },
+  movement_in_progress: {
+    status: 409,
+    title: 'Another movement of its money is not over',
+    meaning:
+      'Nothing was done. A charge, capture or cancellation of this payment is under way, or its outcome is unresolved. Try ' +
+      'again when it has ended.',
+  },
+  amount_exceeds_capturable: {
+    status: 409,
+    title: 'The amount is more than can be captured',
+    meaning: 'Nothing was done. At most what is authorized and neither captured nor released can be captured.',
+  },
+  too_many_captures: {
+    status: 409,
+    title: 'The payment has as many captures as it may have',
+    meaning: 'Nothing was done. A payment has at most 100 captures, declined ones included: cancel the rest.',
+  },
+  amount_exceeds_refundable: {
+    status: 409,
+    title: 'The amount is more than can be refunded',
+    meaning: 'Nothing was done. What is captured less all refunds, also those under way, can be refunded.',
+  },
+  refund_spans_captures: {
+    status: 409,
+    title: 'No single capture covers the refund',
+    meaning:
+      'Nothing was done. This provider pays back captures one by one: refund each with its `capture_id`, or a smaller amount.',
+  },
+  not_unresolved: {
+    status: 409,
+    title: 'There is nothing to resolve',
+    meaning: 'Nothing was done. Its outcome is known, or still being asked for.',
+  },
   body_too_large: {
     status: 413,
     title: 'The body is too large',
-    meaning: 'Nothing was done. Bodies are at most 64 KB.',
+    meaning: 'Nothing was done. Bodies are at most 64 KB, those of providers’ events 256 KB.',
   },
   unsupported_media_type: {
     status: 415,
@@ -68,7 +126,7 @@ export const problemCatalogue = {
   idempotency_key_reused: {
     status: 422,
     title: 'The idempotency key was used with another body',
-    meaning: 'Nothing was done. Use a new key for a new payment.',
+    meaning: 'Nothing was done. Use a new key for a new request.',
   },
   internal_error: {
     status: 500,
@@ -77,13 +135,13 @@ export const problemCatalogue = {
   },
   not_accepted: {
     status: 503,
-    title: 'The payment was not accepted',
+    title: 'The request was not accepted',
     meaning:
       'This request did nothing. An earlier one with the same key may still be at work; repeat with the same key after `Retry-After`.',
   },
   acceptance_unknown: {
     status: 503,
-    title: 'It is not known yet whether the payment was accepted',
+    title: 'It is not known yet whether the request was accepted',
     meaning: 'The request was sent on, but no answer came in time. Repeat with the same key and learn what happened.',
   },
   unavailable: { status: 503, title: 'The service cannot answer now', meaning: 'Nothing was changed. Try again.' },

@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import { createProviderEvents } from '../activities/providers/events-index.ts';
 import { openDatabase, serviceLimits } from '../prisma/database.ts';
 import { createAddressGuard } from '../runtime/address-guard.ts';
 import { createLogger } from '../runtime/logger.ts';
@@ -8,13 +9,15 @@ import { createSecretBox } from '../runtime/secret-box.ts';
 import { apiSettings, readSettings } from '../runtime/settings.ts';
 import { openTemporalClient } from '../runtime/temporal.ts';
 import { createApp } from './app.ts';
-import { createPaymentClient } from './payment-client.ts';
+import { eventAccountsOf } from './event-accounts.ts';
 import { sharedBacklog } from './probe.ts';
 import { createApiServer } from './server.ts';
 import { stopsGracefully } from './stopping.ts';
+import { createPaymentClient } from './temporal/payment-client.ts';
 
 runProcess(async () => {
   const settings = readSettings(apiSettings);
+  const providerEvents = createProviderEvents(eventAccountsOf(settings));
   const logger = createLogger('api', settings.LOG_LEVEL);
   dieOnUncaught(logger);
   const db = openDatabase(
@@ -32,6 +35,7 @@ runProcess(async () => {
       secretBox: createSecretBox(settings.STORED_SECRETS_KEYS),
       addressGuard: createAddressGuard({ allowsPrivate: settings.WEBHOOK_ALLOW_PRIVATE_ADDRESSES }),
     },
+    providerEvents,
     backlog: sharedBacklog(db),
   });
   const server = createApiServer(app);
@@ -43,6 +47,7 @@ runProcess(async () => {
   return async () => {
     await stopServer();
     await payments.close();
+    await Promise.all([...providerEvents.values()].map((account) => account.close()));
     await db.close();
     logger.info('api stopped');
   };

@@ -1,7 +1,7 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31, type RouteConfig } from '@asteasolutions/zod-to-openapi';
 import { z } from 'zod';
 import { type ProblemCode, problemCatalogue } from './errors.ts';
-import { type Envelope, permissions, type Route } from './route.ts';
+import { bytesBody, type Envelope, permissions, type Route } from './route.ts';
 
 const problemSchema = z
   .object({
@@ -28,12 +28,17 @@ const problemSchema = z
 /** The OpenAPI 3.1 document of these routes, made from their declarations alone. */
 export function openApiDocument(routes: readonly Route[]) {
   const registry = new OpenAPIRegistry();
-  const bearer = registry.registerComponent('securitySchemes', 'apiKey', {
+  registry.registerComponent('securitySchemes', 'apiKey', {
     type: 'http',
     scheme: 'bearer',
     description: 'A merchant’s API key, `po_test_…` or `po_live_…`. The key carries the mode.',
   });
-  for (const route of routes) registry.registerPath(pathOf(route, bearer.name));
+  registry.registerComponent('securitySchemes', 'operatorKey', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'A key of the platform’s operators, `po_operator_…`. It belongs to no merchant and to no mode.',
+  });
+  for (const route of routes) registry.registerPath(pathOf(route));
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: '3.1.0',
     info: {
@@ -45,45 +50,57 @@ export function openApiDocument(routes: readonly Route[]) {
   });
 }
 
-function pathOf(route: Route, security: string): RouteConfig {
-  const { permission } = route;
-  const needs = permission === null ? '' : `\n\nPermission: \`${permission}\` (${permissions[permission]}).`;
+function pathOf(route: Route): RouteConfig {
   return {
     operationId: route.operationId,
     tags: [/^(?:\/api\/v1)?\/(\w+)/.exec(route.path)?.[1] ?? 'other'],
     method: route.method,
     path: route.path,
     summary: route.summary,
-    description: `${route.description}${needs}`,
-    security: permission === null ? [] : [{ [security]: [] }],
+    description: `${route.description}${needOf(route)}`,
+    security: securityOf(route),
     request: {
       headers: route.headers,
       params: route.params,
       ...(route.query === undefined ? {} : { query: route.query }),
-      ...(route.body === undefined ? {} : { body: { required: true, content: json(route.body) } }),
+      ...(route.body === undefined ? {} : { body: { required: true, content: contentOf(route.body) } }),
     },
     responses: { ...successes(route), ...failures(route) },
   };
 }
 
+function needOf({ permission }: Route): string {
+  if (permission === null) return '';
+  if (permission === 'operator') return '\n\nFor operators’ keys alone.';
+  return `\n\nPermission: \`${permission}\` (${permissions[permission]}).`;
+}
+
+function securityOf({ permission }: Route): Record<string, []>[] {
+  if (permission === null) return [];
+  return [permission === 'operator' ? { operatorKey: [] } : { apiKey: [] }];
+}
+
 function successes(route: Route): RouteConfig['responses'] {
   const entries = Object.entries(route.responses).map(([status, { description, schema }]) => {
-    const content = route.envelope === 'text' ? { 'text/plain': { schema } } : json(bodyOf(route.envelope, schema));
-    return [status, { description, content }] as const;
+    return [status, { description, content: answerOf(route.envelope, schema) }] as const;
   });
   return Object.fromEntries(entries);
 }
 
-function bodyOf(envelope: Envelope, schema: z.ZodType): z.ZodType {
+function answerOf(envelope: Envelope, schema: z.ZodType) {
   const common = { request_id: z.string(), timestamp: z.iso.datetime() };
+  const page = { has_more: z.boolean(), next_cursor: z.string().nullable() };
   switch (envelope) {
     case 'none':
+      return json(schema);
     case 'text':
-      return schema;
+      return { 'text/plain': { schema } };
+    case 'page':
+      return { 'text/html': { schema } };
     case 'object':
-      return z.object({ data: schema, ...common });
+      return json(z.object({ data: schema, ...common }));
     case 'list':
-      return z.object({ data: z.array(schema), has_more: z.boolean(), next_cursor: z.string().nullable(), ...common });
+      return json(z.object({ data: z.array(schema), ...page, ...common }));
   }
 }
 
@@ -106,6 +123,10 @@ function failures(route: Route): RouteConfig['responses'] {
     return [status, { description, content: { 'application/problem+json': { schema: problemSchema } } }] as const;
   });
   return Object.fromEntries(entries);
+}
+
+function contentOf(body: z.ZodType) {
+  return body === bytesBody ? { '*/*': { schema: body } } : json(body);
 }
 
 function json(schema: z.ZodType) {

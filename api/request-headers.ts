@@ -21,7 +21,7 @@ export interface Preference {
 }
 
 /** `Prefer: respond-async` and `Prefer: wait=N` (RFC 7240), N from 0 to 60. Other preferences are ignored, as it says. */
-export const prefer = z
+const prefer = z
   .string()
   .max(200, 'must have at most 200 characters')
   .transform((value, context): Preference => {
@@ -41,3 +41,18 @@ export const prefer = z
 export const requestIdHeader = z
   .string()
   .regex(/^[A-Za-z0-9._-]{1,64}$/, 'must be 1 to 64 letters, digits, dots, dashes or underscores');
+
+/** The headers of every request that makes something or moves money. */
+export const repeatableHeaders = z.object({
+  'idempotency-key': idempotencyKey
+    .optional()
+    .describe(
+      'Makes the request repeatable: the same key and body are one request, however often sent. Made if absent.',
+    ),
+  prefer: prefer.optional().describe('`wait=N`: wait up to N seconds for the outcome; `respond-async`: do not wait'),
+});
+
+/** What an answer to such a request says: where to read on, under which key to repeat it, and whether it is a repeat. */
+export function repeatHeaders(location: string, key: string, isReplay: boolean): Record<string, string> {
+  return { Location: location, 'Idempotency-Key': key, ...(isReplay ? { 'Idempotent-Replayed': 'true' } : {}) };
+}

@@ -14,3 +14,9 @@ export async function requirePayment(deps: ApiDeps, scope: MerchantScope, id: st
   if (row === null) throw new Problem('not_found');
   return row;
 }
+
+/** The id, or `not_found` for text that can be no refund's id. */
+export function requireRefundId(id: string): string {
+  if (!/^ref_[0-9a-z]{26}$/.test(id)) throw new Problem('not_found');
+  return id;
+}

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import type { MerchantSettings } from '../prisma/merchant-settings.ts';
 import type { MerchantScope } from '../prisma/payments.ts';
@@ -7,7 +8,10 @@ import type { Problem, ProblemCode } from './errors.ts';
 /** What a key may allow. */
 export const permissions = {
   'payments:read': 'read payments',
-  'payments:write': 'create and change payments',
+  'payments:write': 'create, change, capture and cancel payments',
+  'refunds:read': 'read refunds',
+  'refunds:write': 'refund payments',
+  'ledger:read': 'read the balance and the ledger',
   'events:read': 'read events',
   'webhooks:read': 'read webhook endpoints',
   'webhooks:write': 'create webhook endpoints',
@@ -15,11 +19,20 @@ export const permissions = {
 
 export type Permission = keyof typeof permissions;
 
-/** Who calls, as the key says. */
+/** A merchant that calls, as the key says. */
 export interface Caller extends MerchantScope {
   readonly keyId: string;
+  /** As the audit trail names it. */
+  readonly actor: string;
   readonly permissions: readonly string[];
   readonly settings: MerchantSettings;
+}
+
+/** Somebody who acts for the platform: may look at and decide what belongs to any merchant. */
+export interface Operator {
+  readonly keyId: string;
+  /** As the audit trail names them. */
+  readonly actor: string;
 }
 
 /** One request to a route, validated. */
@@ -30,6 +43,8 @@ export interface RouteRequest<Headers, Params, Body, Query = unknown> {
   readonly body: Body;
   /** The body as it was sent, for its hash. */
   readonly rawBody: unknown;
+  /** All headers as they were sent, by lower-case name, for whoever checks a signature. */
+  readonly sentHeaders: IncomingHttpHeaders;
   readonly requestId: string;
   /** The address of the peer. */
   readonly origin: string;
@@ -53,9 +68,12 @@ export interface PageEnd {
 
 /**
  * How an answer is wrapped: `object`: `{ data, request_id, timestamp }`. `list`: the same with an array as `data`, and with
- * `has_more` and `next_cursor`. `none`: not at all. `text`: not JSON, but `text/plain`.
+ * `has_more` and `next_cursor`. `none`: not at all. `text`: not JSON, but `text/plain`. `page`: HTML for a browser.
  */
-export type Envelope = 'object' | 'list' | 'none' | 'text';
+export type Envelope = 'object' | 'list' | 'none' | 'text' | 'page';
+
+/** The `body` of a route that wants the very bytes, whatever their type: for signatures over them. */
+export const bytesBody = z.instanceof(Buffer).meta({ type: 'string', format: 'binary' });
 
 /** The query of a route that declares none. */
 export const noQuery = z.strictObject({});
@@ -80,8 +98,8 @@ export interface RouteDeclaration<
   readonly path: string;
   readonly summary: string;
   readonly description: string;
-  /** Null: anybody may call it. */
-  readonly permission: Permission | null;
+  /** What a merchant's key must allow. `operator`: it is for operators' keys alone. Null: anybody may call it. */
+  readonly permission: Permission | 'operator' | null;
   readonly envelope: Envelope;
   readonly headers: Headers;
   readonly params: Params;
@@ -94,10 +112,14 @@ export interface RouteDeclaration<
 
 /** A declaration with what serves it. */
 export interface Route extends RouteDeclaration<z.ZodObject, z.ZodObject, z.ZodType | undefined, z.ZodObject> {
-  /** `caller` is there exactly when the route has a permission. */
-  serve(deps: ApiDeps, request: RouteRequest<unknown, unknown, unknown>, caller: Caller | null): Promise<RouteAnswer>;
+  /** `who` is there exactly when the route has a permission, and what that permission says. */
+  serve(
+    deps: ApiDeps,
+    request: RouteRequest<unknown, unknown, unknown>,
+    who: Caller | Operator | null,
+  ): Promise<RouteAnswer>;
   /** What to answer instead, doing nothing, while the database is away; `unavailable` where a route has no better word. */
-  refusal?(request: RouteRequest<unknown, unknown, unknown>, caller: Caller | null, outage: unknown): Problem;
+  refusal?(request: RouteRequest<unknown, unknown, unknown>, who: Caller | Operator | null, outage: unknown): Problem;
 }
 
 type RequestOf<
@@ -118,16 +140,41 @@ export function merchantRoute<
   handler: (deps: ApiDeps, request: RequestOf<Headers, Params, Body, Query>, caller: Caller) => Promise<RouteAnswer>,
   refusal?: (request: RequestOf<Headers, Params, Body, Query>, caller: Caller, outage: unknown) => Problem,
 ): Route {
-  const known = (caller: Caller | null): Caller => {
-    if (caller === null) throw new Error(`${declaration.operationId} was served without a caller`);
-    return caller;
+  const merchant = (who: Caller | Operator | null): Caller => {
+    if (who === null || !('merchantId' in who))
+      throw new Error(`${declaration.operationId} was served without a merchant`);
+    return who;
   };
   return {
     ...declaration,
-    serve: (deps, request, caller) => handler(deps, request as Parameters<typeof handler>[1], known(caller)),
+    serve: (deps, request, who) => handler(deps, request as Parameters<typeof handler>[1], merchant(who)),
     ...(refusal && {
-      refusal: (request, caller, outage) => refusal(request as Parameters<typeof refusal>[0], known(caller), outage),
+      refusal: (request, who, outage) => refusal(request as Parameters<typeof refusal>[0], merchant(who), outage),
     }),
+  };
+}
+
+/** Declares a route that needs an operator's key: what it serves may belong to any merchant, in either mode. */
+export function operatorRoute<
+  Headers extends z.ZodObject,
+  Params extends z.ZodObject,
+  Body extends z.ZodType | undefined,
+  Query extends z.ZodObject = typeof noQuery,
+>(
+  declaration: RouteDeclaration<Headers, Params, Body, Query> & { permission: 'operator' },
+  handler: (
+    deps: ApiDeps,
+    request: RequestOf<Headers, Params, Body, Query>,
+    operator: Operator,
+  ) => Promise<RouteAnswer>,
+): Route {
+  return {
+    ...declaration,
+    serve(deps, request, who) {
+      if (who === null || 'merchantId' in who)
+        throw new Error(`${declaration.operationId} was served without an operator`);
+      return handler(deps, request as Parameters<typeof handler>[1], who);
+    },
   };
 }
 

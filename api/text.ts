@@ -12,3 +12,8 @@ export function text(lengthMax: number): z.ZodString {
     .refine((value) => value.isWellFormed(), 'must be well-formed Unicode (a surrogate stands alone)')
     .refine((value) => !/\p{Cc}/u.test(value), 'must not contain control characters');
 }
+
+/** The same for what people say, who must not say nothing. */
+export function words(lengthMax: number): z.ZodString {
+  return text(lengthMax).regex(/\S/, 'must not be blank');
+}

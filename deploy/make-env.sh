@@ -24,7 +24,9 @@ API_KEY_PEPPER=$(hex 32)
 PAYLOAD_CODEC_KEYS=first:$(key)
 STORED_SECRETS_KEYS=first:$(key)
 EASYPAY_API_KEY=$(hex 24)
+EASYPAY_WEBHOOK_SECRET=$(hex 32)
 PAYPAL_CLIENT_ID=$(hex 16)
 PAYPAL_CLIENT_SECRET=$(hex 24)
+PAYPAL_WEBHOOK_ID=WH-$(hex 12)
 EOF
 echo "Wrote $file. Next: docker compose up --build --detach"

@@ -78,6 +78,20 @@ export async function findApiKey(db: Database, keyId: string, now: Date): Promis
   };
 }
 
+/** An operator's key; active means: not revoked and not expired. */
+interface OperatorKeyRecord {
+  readonly secretHash: string;
+  readonly isActive: boolean;
+}
+
+/** The operator's key with this public id, or null. */
+export async function findOperatorKey(db: Database, keyId: string, now: Date): Promise<OperatorKeyRecord | null> {
+  const key = await db.prisma.operatorKey.findUnique({ where: { keyId } });
+  if (key === null) return null;
+  const isExpired = key.expiresAt !== null && key.expiresAt <= now;
+  return { secretHash: key.keySecretHash, isActive: key.status === 'active' && !isExpired };
+}
+
 /** Ends a key at once. False when there is no such active key. */
 export async function revokeApiKey(db: Database, keyId: string): Promise<boolean> {
   const changed = await db.prisma.apiKey.updateMany({

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isCurrency } from '../workflows/domain/currencies.ts';
 import { parseMoney } from '../workflows/domain/money.ts';
 
 const providers = z
@@ -7,6 +8,7 @@ const providers = z
   .max(5);
 const words = z.array(z.string().min(1).max(40)).min(1).max(50);
 const amount = z.string().max(40);
+const currencyCode = z.string().refine(isCurrency, 'must be an active ISO 4217 code in upper case');
 
 const routingConditionSchema = z
   .strictObject({
@@ -41,6 +43,19 @@ const routingSchema = z.strictObject({
   default: providers,
 });
 
+const feeSchema = z
+  .strictObject({
+    basis_points: z.int().min(0).max(10_000).default(0),
+    /** Decimal strings in units of the currency, e.g. { "USD": "0.30" }. */
+    fixed: z.record(currencyCode, amount).default({}),
+  })
+  .superRefine(({ fixed }, context) => {
+    for (const [code, value] of Object.entries(fixed)) {
+      const parsed = parseMoney(value, code);
+      if (!parsed.ok) context.addIssue({ code: 'custom', path: ['fixed', code], message: parsed.problem });
+    }
+  });
+
 /** What a merchant may set, stored as JSON in `merchants.settings`. A change that names anything else is refused. */
 export const merchantSettingsSchema = z.strictObject({
   /** Seconds until a payment that could not be charged fails. */
@@ -51,6 +66,14 @@ export const merchantSettingsSchema = z.strictObject({
   wait: z.int().min(0).max(60).default(10),
   /** Which providers charge what, in order: the first rule whose condition fits, else the default. */
   routing: routingSchema.default({ rules: [], default: ['easypay', 'paypal'] }),
+  /** Seconds to capture what was reserved; then the rest is voided. */
+  capture_within: z.int().min(1).max(2_592_000).default(604_800),
+  /** Seconds for the payer to act where the issuer wants that. */
+  action_within: z.int().min(1).max(86_400).default(3_600),
+  /** The currencies that payments may have; null: every one. */
+  currencies: z.array(currencyCode).min(1).max(200).nullable().default(null),
+  /** The platform's fee on what is captured: a share in hundredths of a percent, and a fixed part by currency. */
+  fee: feeSchema.default({ basis_points: 0, fixed: {} }),
   /** Whether payers with an e-mail address are told of success, failure and delay. */
   payer_emails: z.boolean().default(true),
 });

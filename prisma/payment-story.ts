@@ -5,6 +5,8 @@ import type { MerchantScope } from './payments.ts';
 /** What was sent to a provider for a payment, under one idempotency key, as the API shows it; see `prisma/attempts.ts`. */
 export interface AttemptRow {
   readonly id: string;
+  /** The payment, or the movement that it makes. */
+  readonly object_id: string;
   readonly operation: string;
   readonly number: number;
   readonly provider: string;
@@ -22,7 +24,7 @@ export interface AttemptRow {
 const selectAttempts = {
   name: 'select_attempts_of_payment',
   text: `
-    SELECT a.id, a.operation, a.number, a.provider, a.state, a.sends, a.doubts, a.fault,
+    SELECT a.id, COALESCE(a.movement_id, a.payment_id) AS object_id, a.operation, a.number, a.provider, a.state, a.sends, a.doubts, a.fault,
       a.outcome -> 'response' ->> 'responseCode' AS response_code,
       a.outcome -> 'response' ->> 'responseMessage' AS response_message,
       a.outcome ->> 'declineCode' AS decline_code, a.sent_at, a.updated_at
@@ -39,10 +41,12 @@ const selectEvents = {
   name: 'select_events_of_payment',
   text: `
     SELECT e.id, e.type, e.sequence, e.object_id, e.data, e.created_at FROM events e
-    WHERE e.object_id = $1 AND e.merchant_id = $2 AND e.is_test = $3 ORDER BY e.sequence`,
+    WHERE (e.object_id = $1 OR e.object_id IN (SELECT m.id FROM movements m WHERE m.payment_id = $1))
+      AND e.merchant_id = $2 AND e.is_test = $3
+    ORDER BY e.transaction_id, e.position`,
 };
 
-/** Every event of a payment in order: a few, because a payment only moves on. */
+/** Every event of a payment and of its captures, voids and refunds, as they were written: few, because all of them only move on. */
 export async function eventsOf(db: Database, scope: MerchantScope, paymentId: string): Promise<StoredEvent[]> {
   return run<StoredEvent>(db, selectEvents, [paymentId, scope.merchantId, scope.isTest]);
 }

@@ -52,9 +52,9 @@ const update = {
       RETURNING payments.*
     ), audit AS (
       INSERT INTO payment_audit_trail (
-        id, event_id, merchant_id, is_test, payment_id, actor, origin, action, from_status, to_status, outcome, amount,
-        currency, processor, correlation_id, details, created_at)
-      SELECT $10, NULL, p.merchant_id, p.is_test, p.id, $11, $12, 'update_payment', p.status, p.status,
+        id, event_id, merchant_id, is_test, payment_id, object_id, actor, origin, action, from_status, to_status, outcome,
+        amount, currency, processor, correlation_id, details, created_at)
+      SELECT $10, NULL, p.merchant_id, p.is_test, p.id, p.id, $11, $12, 'update_payment', p.status, p.status,
         $13::jsonb ->> p.status, p.amount, p.currency, p.processor, $14, jsonb_build_object('fields', changed.fields),
         $9::timestamptz FROM p, changed
     )

@@ -1,20 +1,30 @@
 import type { PaymentFailure } from '../workflows/domain/failure.ts';
 import { auditIdOf, eventIdOf } from '../workflows/domain/ids.ts';
-import { openStatuses, type PaymentStatus } from '../workflows/domain/payment-status.ts';
+import type { CaptureMethod, MovementState } from '../workflows/domain/movement.ts';
+import type { PaymentStatus } from '../workflows/domain/payment-status.ts';
 import type { Route } from '../workflows/domain/routing.ts';
+import type { PaymentTerms } from '../workflows/domain/terms.ts';
 import type {
   Acceptance,
   AcceptPayment,
   AttemptSnapshot,
+  MovementSnapshot,
   PaymentRequest,
   PaymentSnapshot,
 } from '../workflows/ports.ts';
 import { type Database, run } from './database.ts';
+import { movementSnapshotJson } from './movement-snapshot.ts';
 
 const rowColumns = `
   p.id, p.merchant_id, p.is_test, p.external_id, p.request_hash, p.correlation_id, p.status, p.version,
   p.amount::text AS amount_minor, p.currency, p.processor, p.open_attempt_id, p.route, p.failure, p.expires_at,
-  p.ask_until, p.delayed_at`;
+  p.ask_until, p.delayed_at, p.capture_method, p.terms, p.authorized_amount::text AS authorized_minor,
+  p.captured_amount::text AS captured_minor, p.voided_amount::text AS voided_minor,
+  p.refunded_amount::text AS refunded_minor, p.action_expires_at, p.capture_before, p.retries_made, p.retry_at,
+  CASE WHEN p.open_movement_id IS NOT NULL THEN (
+    SELECT ${movementSnapshotJson} FROM movements m WHERE m.id = p.open_movement_id) END AS open_movement,
+  CASE WHEN p.status = 'requires_action' OR p.authorized_amount > p.captured_amount + p.voided_amount THEN (
+    SELECT count(*)::int FROM movements m WHERE m.payment_id = p.id AND m.kind = 'void') ELSE 0 END AS voids`;
 
 /**
  * The columns of a `PaymentSnapshot`, from a row or a statement's result called `p`. A statement that changes an attempt
@@ -50,6 +60,18 @@ export interface SnapshotRow {
   expires_at: Date;
   ask_until: Date;
   delayed_at: Date | null;
+  capture_method: CaptureMethod;
+  terms: PaymentTerms;
+  authorized_minor: string;
+  captured_minor: string;
+  voided_minor: string;
+  refunded_minor: string;
+  action_expires_at: Date | null;
+  capture_before: Date | null;
+  retries_made: number;
+  retry_at: Date | null;
+  open_movement: MovementSnapshot | null;
+  voids: number;
 }
 
 export function snapshotOf(row: SnapshotRow): PaymentSnapshot {
@@ -72,6 +94,18 @@ export function snapshotOf(row: SnapshotRow): PaymentSnapshot {
     expiresAt: row.expires_at.toISOString(),
     askUntil: row.ask_until.toISOString(),
     delayedAt: row.delayed_at?.toISOString() ?? null,
+    captureMethod: row.capture_method,
+    terms: row.terms,
+    authorizedMinor: row.authorized_minor,
+    capturedMinor: row.captured_minor,
+    voidedMinor: row.voided_minor,
+    refundedMinor: row.refunded_minor,
+    actionExpiresAt: row.action_expires_at?.toISOString() ?? null,
+    captureBefore: row.capture_before?.toISOString() ?? null,
+    retriesMade: row.retries_made,
+    retryAt: row.retry_at?.toISOString() ?? null,
+    openMovement: row.open_movement,
+    voids: row.voids,
   };
 }
 
@@ -82,9 +116,9 @@ const insertPayment = {
       INSERT INTO payments (
         id, merchant_id, is_test, idempotency_key, request_hash, external_id, correlation_id, amount, currency, purpose,
         payment_method, card_token, customer_id, customer_email, customer_name, description, metadata, expires_at,
-        ask_until, created_at, updated_at, route)
+        ask_until, created_at, updated_at, route, capture_method, terms, return_url)
       VALUES ($1, $2, $3, $4, $5, $6, $7, $8::bigint, $9, $10, $11, $12, $13, $14, $15, $16, $17::jsonb, $18, $19, $20, $20,
-        $25::jsonb)
+        $25::jsonb, $26, $27::jsonb, $28)
       ON CONFLICT DO NOTHING
       RETURNING *
     ), event AS (
@@ -93,9 +127,9 @@ const insertPayment = {
         p.created_at FROM p
     ), audit AS (
       INSERT INTO payment_audit_trail (
-        id, event_id, merchant_id, is_test, payment_id, actor, origin, action, from_status, to_status, outcome, amount,
-        currency, correlation_id, created_at)
-      SELECT $22, $21, p.merchant_id, p.is_test, p.id, $23, $24, 'create_payment', NULL, p.status, 'Payment Pending',
+        id, event_id, merchant_id, is_test, payment_id, object_id, actor, origin, action, from_status, to_status, outcome,
+        amount, currency, correlation_id, created_at)
+      SELECT $22, $21, p.merchant_id, p.is_test, p.id, p.id, $23, $24, 'create_payment', NULL, p.status, 'Payment Pending',
         p.amount, p.currency, p.correlation_id, p.created_at FROM p
     )
     SELECT ${rowColumns}, '[]'::jsonb AS attempts FROM p`,
@@ -155,14 +189,17 @@ async function insert(
     request.customerName,
     request.description,
     JSON.stringify(request.metadata),
-    later(request.receivedAt, request.expiresAfterSeconds),
-    later(request.receivedAt, request.expiresAfterSeconds + request.askForSeconds),
+    later(request.receivedAt, request.terms.expiresAfterSeconds),
+    later(request.receivedAt, request.terms.expiresAfterSeconds + request.terms.askForSeconds),
     input.now,
     eventId,
     auditIdOf(eventId),
     request.actor,
     request.origin,
     JSON.stringify(route),
+    request.captureMethod,
+    JSON.stringify(request.terms),
+    request.returnUrl,
   ]);
   return rows[0] === undefined ? null : snapshotOf(rows[0]);
 }
@@ -192,8 +229,13 @@ export const paymentColumns = `
   p.id, p.external_id, p.correlation_id, p.request_hash, p.status, p.amount::text, p.currency, p.purpose,
   p.payment_method, p.customer_id, p.customer_email, p.customer_name, p.card_last_four, p.card_brand, p.description,
   p.metadata, p.processor, p.processor_response_code, p.processor_response_message, p.processor_transaction_id,
-  p.authorized_amount::text, p.captured_amount::text, p.refunded_amount::text, p.refund_count, p.failure,
-  p.next_action, p.route, p.expires_at, p.created_at, p.updated_at, p.processed_at, p.settled_at, p.is_test`;
+  p.authorized_amount::text, p.captured_amount::text, p.voided_amount::text, p.refunded_amount::text, p.refund_count,
+  p.failure, p.next_action, p.route, p.expires_at, p.created_at, p.updated_at, p.processed_at, p.settled_at, p.is_test,
+  p.capture_method, p.capture_before, p.action_expires_at, p.terms, p.retries_made, p.retry_at,
+  CASE WHEN p.capture_method = 'manual' THEN (
+    SELECT COALESCE(jsonb_agg(jsonb_build_object('id', m.id, 'amount', m.amount::text, 'status', m.state,
+      'failure', m.failure, 'created_at', m.created_at) ORDER BY m.created_at, m.id), '[]')
+    FROM movements m WHERE m.payment_id = p.id AND m.kind = 'capture') END AS captures`;
 
 const selectPayment = {
   name: 'select_payment',
@@ -225,11 +267,12 @@ export interface PaymentRow {
   readonly processor_transaction_id: string | null;
   readonly authorized_amount: string;
   readonly captured_amount: string;
+  readonly voided_amount: string;
   readonly refunded_amount: string;
   readonly refund_count: number;
   /** Failures of older rows have no `declineClass`. */
   readonly failure: (Omit<PaymentFailure, 'declineClass'> & Partial<PaymentFailure>) | null;
-  readonly next_action: Record<string, unknown> | null;
+  readonly next_action: { readonly type: 'redirect'; readonly redirect_url: string } | null;
   readonly route: Route;
   readonly expires_at: Date;
   readonly created_at: Date;
@@ -237,6 +280,25 @@ export interface PaymentRow {
   readonly processed_at: Date | null;
   readonly settled_at: Date | null;
   readonly is_test: boolean;
+  readonly capture_method: CaptureMethod;
+  readonly capture_before: Date | null;
+  readonly action_expires_at: Date | null;
+  /** Payments of older releases have none. */
+  readonly terms: Partial<PaymentTerms>;
+  readonly retries_made: number;
+  readonly retry_at: Date | null;
+  /** Null: taken at once, without captures of their own. */
+  readonly captures: readonly CaptureOfPayment[] | null;
+}
+
+/** A capture as its payment shows it. */
+interface CaptureOfPayment {
+  readonly id: string;
+  readonly amount: string;
+  readonly status: MovementState;
+  readonly failure: PaymentFailure | null;
+  /** ISO 8601, as Postgres writes it. */
+  readonly created_at: string;
 }
 
 /** The row of a payment of this merchant in this mode, or null. */
@@ -256,23 +318,39 @@ export interface OpenPayment {
   readonly currency: string;
 }
 
-/** Payments of every merchant that are not final and were made before `madeBefore`, after a cursor, by id. */
+const selectOpen = {
+  name: 'select_open_payments',
+  text: `
+    SELECT id, merchant_id, is_test, external_id, correlation_id, amount::text, currency FROM payments
+    WHERE (status IN ('pending', 'requires_action', 'held', 'authorized', 'unresolved') OR open_movement_id IS NOT NULL
+        OR authorized_amount > captured_amount + voided_amount)
+      AND created_at < $1 AND id > $2
+    ORDER BY id LIMIT $3`,
+};
+
+interface OpenRow {
+  id: string;
+  merchant_id: string;
+  is_test: boolean;
+  external_id: string;
+  correlation_id: string;
+  amount: string;
+  currency: string;
+}
+
+/** Payments of every merchant that need a workflow and were made before `madeBefore`, after a cursor, by id. */
 export async function listOpenPayments(
   db: Database,
   page: { readonly madeBefore: Date; readonly afterId: string; readonly limit: number },
 ): Promise<OpenPayment[]> {
-  return db.prisma.payment.findMany({
-    where: { status: { in: [...openStatuses] }, createdAt: { lt: page.madeBefore }, id: { gt: page.afterId } },
-    select: {
-      id: true,
-      merchantId: true,
-      isTest: true,
-      externalId: true,
-      correlationId: true,
-      amount: true,
-      currency: true,
-    },
-    orderBy: { id: 'asc' },
-    take: page.limit,
-  });
+  const rows = await run<OpenRow>(db, selectOpen, [page.madeBefore, page.afterId, page.limit]);
+  return rows.map((row) => ({
+    id: row.id,
+    merchantId: row.merchant_id,
+    isTest: row.is_test,
+    externalId: row.external_id,
+    correlationId: row.correlation_id,
+    amount: BigInt(row.amount),
+    currency: row.currency,
+  }));
 }

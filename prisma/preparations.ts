@@ -41,6 +41,7 @@ const begin = {
       RETURNING sends
     )
     SELECT p.id, p.amount::text AS amount_minor, p.currency, p.payment_method, p.card_token, p.correlation_id,
+      p.capture_method, p.return_token,
       p.is_expired, (SELECT sends FROM a) AS sends, (SELECT outcome ->> 'preparationId' FROM attempts WHERE id = $1 AND state = 'prepared') AS preparation_id
     FROM p`,
 };

@@ -14,6 +14,7 @@ const fields = {
   duration_ms: 'number',
 
   payment_id: 'text',
+  movement_id: 'text',
   attempt_id: 'text',
   event_id: 'text',
   delivery_id: 'text',
@@ -21,6 +22,9 @@ const fields = {
   /** Of a failed payment: its code. */
   failure: 'text',
   alert: 'text',
+  /** Of a discrepancy: what we have, and what the provider says. */
+  recorded: 'text',
+  reported: 'text',
 
   provider: 'text',
   /** What came of a call: an outcome's kind, or how a delivery went. */

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { MovementKind, MovementState } from '../workflows/domain/movement.ts';
 import type { ChargeOutcome, FaultKind } from '../workflows/domain/outcome.ts';
 import type { PaymentStatus } from '../workflows/domain/payment-status.ts';
 
@@ -39,13 +40,19 @@ export interface WorkerMetrics extends MetricsPage {
   }): void;
   providerCalled(call: {
     readonly provider: string;
-    readonly operation: 'prepare' | 'charge' | 'lookup';
+    readonly operation: 'prepare' | 'charge' | MovementKind | 'lookup';
     readonly result: ProviderCallResult;
     readonly durationMs: number;
   }): void;
   /** A payment left this provider for the next one: `fault`: nothing happened there; `declined`: another may approve. */
   failedOver(left: { readonly provider: string; readonly reason: 'fault' | 'declined' }): void;
   paymentDelayed(): void;
+  /** A capture, void or refund came to an end, or to where a person must decide. */
+  movementEnded(movement: {
+    readonly kind: MovementKind;
+    readonly state: MovementState;
+    readonly provider: string;
+  }): void;
   /** One try to tell a receiver of an event. */
   deliveryTried(delivery: {
     readonly channel: 'webhook' | 'email';
@@ -103,6 +110,11 @@ export function createWorkerMetrics(pool: PoolState): WorkerMetrics {
     'payments_delayed_total',
     'Payments of which payer and merchant were told that they take longer.',
   );
+  const movements = counter(
+    'payments_movements_total',
+    'Captures, voids and refunds that came to an end, or to where a person must decide.',
+    ['kind', 'state', 'provider'],
+  );
   const deliveries = counter('payments_delivery_tries_total', 'Tries to tell a receiver of an event.', [
     'channel',
     'result',
@@ -123,6 +135,7 @@ export function createWorkerMetrics(pool: PoolState): WorkerMetrics {
     },
     failedOver: (left) => failovers.inc(left),
     paymentDelayed: () => delayed.inc(),
+    movementEnded: (movement) => movements.inc(movement),
     deliveryTried: (delivery) => deliveries.inc(delivery),
     alertOpened: (alert) => alerts.inc(alert),
   };

@@ -42,6 +42,11 @@ const keyring = z.string().transform((text, context) => {
 
 const url = (protocol: RegExp, error: string) => z.url({ protocol, error });
 const postgresUrl = (error: string) => url(/^postgres(ql)?$/, error);
+const providerUrl = url(/^https?$/, 'must be an http(s):// URL');
+const accountId = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be letters, digits, dashes or underscores')
+  .default('main');
 const flag = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
 
 // Descriptions are documentation: `docs/settings.md` is made of them.
@@ -88,12 +93,36 @@ const webhookSettings = {
     .describe('Whether webhooks may go to loopback and private addresses: `true` for development alone'),
 };
 
+/** How the API knows providers' own events; without a secret or an id those of that provider are not taken. */
+const eventSettings = {
+  EASYPAY_ACCOUNT_ID: accountId.describe(
+    'Our account at EasyPay: the last part of the address that it posts events to',
+  ),
+  EASYPAY_WEBHOOK_SECRET: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('What EasyPay signs its events with; without it they are not taken'),
+  PAYPAL_ACCOUNT_ID: accountId.describe('Our account at PayPal: the last part of the address that it posts events to'),
+  PAYPAL_WEBHOOK_ID: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'PayPal’s id of our webhook; with it, `PAYPAL_URL`, `PAYPAL_CLIENT_ID` and `PAYPAL_CLIENT_SECRET` are needed too',
+    ),
+  PAYPAL_URL: providerUrl.optional().describe('Where PayPal is'),
+  PAYPAL_CLIENT_ID: z.string().min(1).optional().describe('The client that PayPal knows us as'),
+  PAYPAL_CLIENT_SECRET: z.string().min(1).optional().describe('The secret of that client'),
+};
+
 /** Settings of the API. */
 export const apiSettings = {
   ...commonSettings,
   ...databaseSettings,
   ...webhookSettings,
   ...apiKeySettings,
+  ...eventSettings,
   API_HOST: z.string().default('127.0.0.1').describe('Where the API listens'),
   API_PORT: port.default(3000).describe('Where the API listens; 0: any free port'),
 };
@@ -103,9 +132,12 @@ export const workerSettings = {
   ...commonSettings,
   ...databaseSettings,
   ...webhookSettings,
-  EASYPAY_URL: url(/^https?$/, 'must be an http(s):// URL').describe('Where EasyPay is'),
+  PUBLIC_API_URL: url(/^https?$/, 'must be an http(s):// URL')
+    .default('http://127.0.0.1:3000')
+    .describe('Where payers’ browsers reach the API when they come back from a provider'),
+  EASYPAY_URL: providerUrl.describe('Where EasyPay is'),
   EASYPAY_API_KEY: z.string().min(1).describe('The key that EasyPay knows us by'),
-  PAYPAL_URL: url(/^https?$/, 'must be an http(s):// URL').describe('Where PayPal is'),
+  PAYPAL_URL: providerUrl.describe('Where PayPal is'),
   PAYPAL_CLIENT_ID: z.string().min(1).describe('The client that PayPal knows us as'),
   PAYPAL_CLIENT_SECRET: z.string().min(1).describe('The secret of that client'),
   SMTP_URL: url(/^smtps?$/, 'must be an smtp(s):// URL')

@@ -2,6 +2,8 @@ import type { Express, Request } from 'express';
 import express from 'express';
 import { z } from 'zod';
 import type { Book } from './bank/book.ts';
+import type { Events } from './face/events.ts';
+import { eventModes } from './face/events.ts';
 import type { Faults } from './face/faults.ts';
 import { faultPlanSchema } from './face/faults.ts';
 import type { Parking } from './face/parking.ts';
@@ -18,6 +20,8 @@ export interface ControlledFace {
   readonly faults: Faults;
   readonly parking: Parking;
   readonly listener: Listener;
+  /** What it tells receivers of its own accord, if it ever does. */
+  readonly events?: Events;
 }
 
 /** What the control routes show and steer. */
@@ -39,6 +43,8 @@ const movementsQuerySchema = z.strictObject({ after, reference: z.string().min(1
 const mailsQuerySchema = z.strictObject({ after, to: z.string().min(1).optional() });
 const messagesQuerySchema = z.strictObject({ after });
 const webhooksQuerySchema = z.strictObject({ after, path: z.string().min(1).optional() });
+const eventsQuerySchema = z.strictObject({ after });
+const eventsBodySchema = z.strictObject({ mode: z.enum(eventModes) });
 const parkQuerySchema = z.strictObject({ reference: z.string().min(1).optional() });
 
 /** The routes for tests: the bank's book and what came in to read, faults and parking to steer. They stay up whatever
@@ -50,6 +56,7 @@ export function createControl(control: Control): Express {
     addBankRoutes(app, control.book);
     addFaultRoutes(app, control.faces);
     addParkingRoutes(app, control.faces);
+    addEventRoutes(app, control.faces);
     addShelfRoutes(app, control);
   });
 }
@@ -102,6 +109,18 @@ function addParkingRoutes(app: Express, faces: Control['faces']): void {
   });
 }
 
+function addEventRoutes(app: Express, faces: Control['faces']): void {
+  app.get('/events/:face', (request, response) => {
+    const { after: seq } = parseRequest(eventsQuerySchema, request.query);
+    sendJson(response, 200, eventsOf(faces, request).report(seq));
+  });
+  app.put('/events/:face', (request, response) => {
+    const events = eventsOf(faces, request);
+    events.mode = parseRequest(eventsBodySchema, request.body).mode;
+    sendJson(response, 200, { mode: events.mode });
+  });
+}
+
 function addShelfRoutes(app: Express, { mails, messages, webhooks }: Control): void {
   app.get('/mailbox', (request, response) => {
     const { after: seq, to } = parseRequest(mailsQuerySchema, request.query);
@@ -123,6 +142,12 @@ function addShelfRoutes(app: Express, { mails, messages, webhooks }: Control): v
       response.writeHead(204).end();
     });
   }
+}
+
+function eventsOf(faces: Control['faces'], request: Request): Events {
+  const { events } = faceOf(faces, request);
+  if (events !== undefined) return events;
+  throw new HttpError(404, 'no_events', `The face "${String(request.params.face)}" sends no events`);
 }
 
 function faceOf(faces: Control['faces'], request: Request): ControlledFace {

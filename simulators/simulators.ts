@@ -4,12 +4,17 @@ import { Book } from './bank/book.ts';
 import type { ControlledFace } from './control.ts';
 import { createControl } from './control.ts';
 import { Charges } from './easypay/charges.ts';
-import { createEasyPayFace, easypayOperations, resumeEasyPay } from './easypay/face.ts';
+import { resumeEasyPay } from './easypay/commit.ts';
+import { signatureOf } from './easypay/event.ts';
+import { createEasyPayFace, easypayOperations } from './easypay/face.ts';
+import { Events } from './face/events.ts';
 import type { Face } from './face/face.ts';
 import type { Operations } from './face/faults.ts';
 import { Faults } from './face/faults.ts';
 import { Keys } from './face/keys.ts';
+import type { Owner } from './face/later.ts';
 import { Parking } from './face/parking.ts';
+import { Turns } from './face/turns.ts';
 import type { Wording } from './http.ts';
 import { plainWording } from './http.ts';
 import { httpProtocol } from './http-protocol.ts';
@@ -19,10 +24,11 @@ import type { Protocol } from './listener.ts';
 import { Listener } from './listener.ts';
 import type { Mail } from './mailbox/mail.ts';
 import { mailboxOperations, mailboxProtocol } from './mailbox/protocol.ts';
-import type { PayPal } from './paypal/face.ts';
 import { createPayPalFace, paypalOperations, resumePayPal } from './paypal/face.ts';
 import { Orders } from './paypal/orders.ts';
+import type { PayPal } from './paypal/paypal.ts';
 import { AccessTokens } from './paypal/tokens.ts';
+import { Transmissions } from './paypal/transmissions.ts';
 import { paypalWording } from './paypal/wording.ts';
 import type { Settings } from './settings.ts';
 import { Shelf } from './shelf.ts';
@@ -99,6 +105,7 @@ export async function startSimulators(options: SimulatorsOptions): Promise<Simul
 }
 
 function createParts(options: SimulatorsOptions, stopping: AbortSignal, warn: (message: string) => void) {
+  const owner = { stopping, warn };
   const faceOf = (operations: Operations, wording: Wording = plainWording): Face => ({
     faults: new Faults(operations),
     parking: new Parking(operations, stopping),
@@ -108,16 +115,33 @@ function createParts(options: SimulatorsOptions, stopping: AbortSignal, warn: (m
   });
   const sms: SmsGateway = { face: faceOf(smsOperations), keys: new Keys(), messages: new Shelf<Sms>(messagesMax) };
   return {
-    easypay: { face: faceOf(easypayOperations), apiKey: options.easypayApiKey, charges: new Charges() },
-    paypal: {
-      face: faceOf(paypalOperations, paypalWording),
-      client: clientOf(options),
-      orders: new Orders(),
-      tokens: new AccessTokens(),
+    easypay: {
+      face: faceOf(easypayOperations),
+      apiKey: options.easypayApiKey,
+      publicUrl: options.easypayPublicUrl,
+      charges: new Charges(),
+      turns: new Turns(),
+      events: easypayEvents(options, owner),
     },
+    paypal: paypalParts(options, owner, faceOf(paypalOperations, paypalWording)),
     mailbox: { face: faceOf(mailboxOperations), mails: new Shelf<Mail>(mailsMax) },
     sms,
     inbox: { face: faceOf(inboxOperations), webhooks: new Shelf<Webhook>(webhooksMax) },
+  };
+}
+
+function paypalParts(options: SimulatorsOptions, owner: Owner, face: Face): Omit<PayPal, 'book'> {
+  const { paypalClientSecret: secret = '', paypalWebhookUrl: url, paypalWebhookId: webhookId } = options;
+  const transmissions = new Transmissions({ webhookId, secret });
+  const sign = (rawBody: string) => transmissions.sign(rawBody);
+  return {
+    face,
+    client: clientOf(options),
+    orders: new Orders(),
+    tokens: new AccessTokens(),
+    turns: new Turns(),
+    transmissions,
+    events: new Events({ url: webhookId === undefined ? undefined : url, sign, owner }),
   };
 }
 
@@ -125,13 +149,21 @@ function clientOf({ paypalClientId: id, paypalClientSecret: secret }: Simulators
   return id === undefined || secret === undefined ? undefined : { id, secret };
 }
 
+function easypayEvents(
+  { easypayWebhookUrl: url, easypayWebhookSecret: secret }: SimulatorsOptions,
+  owner: Owner,
+): Events {
+  const sign = (rawBody: string) => (secret === undefined ? {} : signatureOf(secret, rawBody));
+  return new Events({ url: secret === undefined ? undefined : url, sign, owner });
+}
+
 function createApps(parts: Parts, doors: Doors, book: Book, warn: (message: string) => void): Apps {
   const { mailbox, sms, inbox } = parts;
-  const easypay = { ...parts.easypay, book };
+  const easypay = { ...parts.easypay, publicUrl: parts.easypay.publicUrl ?? doors.easypay.url, book };
   const paypal = { ...parts.paypal, book };
   const faces = new Map<string, ControlledFace>([
-    ['easypay', { ...easypay.face, listener: doors.easypay }],
-    ['paypal', { ...paypal.face, listener: doors.paypal }],
+    ['easypay', { ...easypay.face, listener: doors.easypay, events: easypay.events }],
+    ['paypal', { ...paypal.face, listener: doors.paypal, events: paypal.events }],
     ['mailbox', { ...mailbox.face, listener: doors.smtp }],
     ['sms', { ...sms.face, listener: doors.sms }],
     ['inbox', { ...inbox.face, listener: doors.inbox }],

@@ -31,9 +31,20 @@ function table(): string {
     const users = Object.keys(processes).filter((user) => Object.hasOwn(processes[user] ?? {}, name));
     if (!(schema instanceof z.ZodType) || schema.description === undefined)
       throw new Error(`${name} needs a description`);
-    return `| \`${name}\` | ${users.join(', ')} | ${defaultOf(schema)} | ${schema.description} |`;
+    return `| \`${name}\` | ${users.join(', ')} | ${defaultFor(users, name)} | ${schema.description} |`;
   });
   return ['| setting | of | default | meaning |', '| --- | --- | --- | --- |', ...lines].join('\n');
+}
+
+/** One word where it is the same for all who use the setting, else one for each. */
+function defaultFor(users: readonly string[], name: string): string {
+  const byUser = Map.groupBy(users, (user) => {
+    const schema = processes[user]?.[name];
+    return schema instanceof z.ZodType ? defaultOf(schema) : '';
+  });
+  const words = [...byUser];
+  if (words.length === 1) return words.map(([word]) => word).join('');
+  return words.map(([word, of]) => `${of.join(', ')}: ${word}`).join('; ');
 }
 
 function defaultOf(schema: z.ZodType): string {

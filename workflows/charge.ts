@@ -1,5 +1,5 @@
 import { faultTypeOf, locally, regularly, requireUnbroken } from './ask-of-the-world.ts';
-import { businessNow } from './clock.ts';
+import { businessNow, waitUntil } from './clock.ts';
 import {
   answered,
   canceled,
@@ -9,12 +9,14 @@ import {
   expired,
   rejected,
   rerouted,
+  retryScheduled,
   unanswered,
   unroutable,
 } from './decision.ts';
-import { declineClasses } from './domain/failure.ts';
+import { type DeclineCode, declineClasses } from './domain/failure.ts';
 import { attemptIdOf } from './domain/ids.ts';
-import type { ChargeOutcome } from './domain/outcome.ts';
+import type { ChargeOutcome, FinalOutcome } from './domain/outcome.ts';
+import { retryDelayOf } from './domain/terms.ts';
 import { runUntil } from './interruptible.ts';
 import type { PaymentProcess } from './payment-process.ts';
 import * as policies from './policies.ts';
@@ -28,12 +30,27 @@ import { showStep } from './status-board.ts';
  */
 export async function charge(payment: PaymentProcess): Promise<Decision | null> {
   const { doubtful } = payment;
+  if (doubtful === null && payment.isRetryAhead) return waitForRetry(payment);
   const given = doubtful === null ? givenUp(payment) : null; // nobody gives up a charge that is in doubt
   if (given !== null) return given;
   if (isDue(payment.delayDueAt)) return delayed(payment.row.openAttemptId);
   if (doubtful === null) return send(payment);
   const mayRepeat = doubtful.state === 'unknown' && payment.isWanted && payment.isRepeatable;
   return mayRepeat ? sendPatiently(payment, [candidateOf(doubtful)]) : ask(payment, doubtful);
+}
+
+/** Between two rounds of a declined payment nothing is sent, unless a person wants it now. */
+async function waitForRetry(payment: PaymentProcess): Promise<Decision | null> {
+  const { attention, row } = payment;
+  const retryAt = row.retryAt ?? row.expiresAt;
+  payment.doing = `declined: the next round begins at ${retryAt}`;
+  showStep(payment);
+  const isInterrupted = () => payment.cancelRequest !== null || attention.isCalled;
+  await waitUntil(Date.parse(retryAt), isInterrupted, 'the next round');
+  attention.answer();
+  if (payment.cancelRequest !== null) return canceled(payment.cancelRequest);
+  if (attention.isUrgent || isDue(Date.parse(retryAt))) payment.beginRound();
+  return null;
 }
 
 /** What people or time decided meanwhile. */
@@ -48,7 +65,8 @@ function send(payment: PaymentProcess): Decision | Promise<Decision | null> {
   const untried = candidates.find(({ attemptNumber }) => !payment.triedAtOnce.has(attemptNumber));
   if (untried !== undefined) return sendAtOnce(payment, untried);
   // Nobody waits for a provider that is away when another one has given a reason already.
-  if (lastDecline !== null) return exhausted(lastDecline.provider, lastDecline.code);
+  if (lastDecline !== null)
+    return nextRound(payment, lastDecline, null) ?? exhausted(lastDecline.provider, lastDecline.code);
   return candidates.length === 0 ? unroutable() : sendPatiently(payment, candidates);
 }
 
@@ -74,10 +92,11 @@ async function sendPatiently(payment: PaymentProcess, candidates: readonly Candi
   showStep(payment);
   const { chargePayment } = regularly({ ...policies.chargeLater(candidates.length), summary: `charge at ${where}` });
   const end = nextLook(payment, Date.parse(payment.row.expiresAt));
-  const retries = payment.retriesAsked;
-  const isInterrupted = () => payment.cancelRequest !== null || payment.retriesAsked > retries;
+  const { attention } = payment;
+  const { calls } = attention;
+  const isInterrupted = () => payment.cancelRequest !== null || attention.calls > calls;
   try {
-    const attempt = attemptOf(payment, candidates, payment.takeUrgency());
+    const attempt = attemptOf(payment, candidates, attention.takeUrgency());
     const answer = await runUntil(() => chargePayment(attempt), end, isInterrupted);
     return answer.kind === 'interrupted' ? null : afterSending(payment, answer.value);
   } catch (error) {
@@ -97,12 +116,12 @@ function afterSending(payment: PaymentProcess, answer: ChargeAnswer): Decision |
 }
 
 /** A decline whose class allows another provider leads there, if there is one left; every other outcome decides. */
-function afterOutcome(
+export function afterOutcome(
   payment: PaymentProcess,
   { attemptNumber, provider }: Candidate,
   outcome: Exclude<ChargeOutcome, { kind: 'pending' }>,
 ): Decision {
-  const attemptId = attemptIdFor(payment, attemptNumber);
+  const attemptId = attemptIdOf(payment.input.paymentId, 'charge', attemptNumber);
   if (outcome.kind === 'declined' && declineClasses[outcome.declineCode] === 'retry_other' && payment.isWanted) {
     const next = payment.candidates.find((candidate) => candidate.attemptNumber > attemptNumber);
     if (next !== undefined) {
@@ -110,7 +129,23 @@ function afterOutcome(
       return rerouted(outcome, provider, attemptId, next);
     }
   }
-  return answered(outcome, provider, attemptId);
+  const retry =
+    outcome.kind === 'declined'
+      ? nextRound(payment, { provider, code: outcome.declineCode }, { attemptId, outcome })
+      : null;
+  return retry ?? answered(outcome, provider, attemptId, payment.row.captureMethod);
+}
+
+/** Another round later, where the decline may pass and the merchant's terms have one left. */
+function nextRound(
+  payment: PaymentProcess,
+  decline: { readonly provider: string; readonly code: DeclineCode },
+  ended: { readonly attemptId: string; readonly outcome: FinalOutcome } | null,
+): Decision | null {
+  const delaySeconds = retryDelayOf(payment.row.terms, payment.row.retriesMade);
+  if (delaySeconds === null || declineClasses[decline.code] === 'never' || !payment.isWanted) return null;
+  payment.attention.takeUrgency(); // it was meant for this round
+  return retryScheduled(decline, new Date(businessNow() + delaySeconds * 1000).toISOString(), ended);
 }
 
 /** Whatever failed, the row knows what may be done now: the attempts that may be on their way are open in it. */
@@ -123,7 +158,7 @@ function afterFailedSend(payment: PaymentProcess, error: unknown): null {
 /** Asks what came of the attempt until the provider says or `ask_until` comes. */
 async function ask(payment: PaymentProcess, doubtful: AttemptSnapshot): Promise<Decision | null> {
   const { number: attemptNumber, provider } = doubtful;
-  const attemptId = attemptIdFor(payment, attemptNumber);
+  const attemptId = doubtful.id;
   const askUntil = askUntilOf(payment);
   if (businessNow() >= askUntil) return unanswered(provider, attemptId);
   payment.becomePatient();
@@ -132,8 +167,9 @@ async function ask(payment: PaymentProcess, doubtful: AttemptSnapshot): Promise<
   const { askProvider } = regularly({ ...policies.ask, summary: `ask ${provider} what came of the charge` });
   const mayRepeat = payment.isWanted && payment.isRepeatable;
   const end = nextLook(payment, mayRepeat ? Math.min(askUntil, Date.parse(payment.row.expiresAt)) : askUntil);
-  const retries = payment.retriesAsked;
-  const isInterrupted = () => payment.retriesAsked > retries || (mayRepeat && payment.cancelRequest !== null);
+  const { attention } = payment;
+  const { calls } = attention;
+  const isInterrupted = () => attention.calls > calls || (mayRepeat && payment.cancelRequest !== null);
   const { paymentId, merchantId } = payment.input;
   try {
     const work = () => askProvider({ paymentId, merchantId, attemptNumber, provider, mayRepeat });
@@ -159,11 +195,10 @@ function isDue(at: number | null): boolean {
   return at !== null && businessNow() >= at;
 }
 
-/** After a long outage the time to ask may be over before the first question: then it is asked for half a minute. */
 function askUntilOf(payment: PaymentProcess): number {
   const askUntil = Date.parse(payment.row.askUntil);
   const now = businessNow();
-  return payment.hasAsked || now < askUntil ? askUntil : now + 30_000;
+  return payment.hasAsked || now < askUntil ? askUntil : now + policies.lastQuestionsMs;
 }
 
 function afterAsking(payment: PaymentProcess, by: Candidate, answer: AskAnswer): Decision | null {
@@ -183,8 +218,4 @@ function candidateOf({ number, provider }: AttemptSnapshot): Candidate {
 function attemptOf(payment: PaymentProcess, candidates: readonly Candidate[], isUrgent: boolean) {
   const { paymentId, merchantId } = payment.input;
   return { paymentId, merchantId, candidates, isUrgent };
-}
-
-function attemptIdFor(payment: PaymentProcess, attemptNumber: number): string {
-  return attemptIdOf(payment.input.paymentId, 'charge', attemptNumber);
 }

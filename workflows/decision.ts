@@ -1,6 +1,7 @@
 import type { OperatorAct, Resolution } from './contract.ts';
 import { type DeclineCode, failureOf, type PaymentFailure } from './domain/failure.ts';
-import type { FinalOutcome } from './domain/outcome.ts';
+import type { CaptureMethod } from './domain/movement.ts';
+import type { ChargeOutcome, FinalOutcome } from './domain/outcome.ts';
 import type { PaymentStatus } from './domain/payment-status.ts';
 import type { AttemptEnd, Candidate, Transition } from './ports.ts';
 
@@ -17,6 +18,8 @@ export interface Decision {
   readonly keepsAttemptOpen: boolean;
   readonly attemptEnd: AttemptEnd | null;
   readonly failure: PaymentFailure | null;
+  readonly redirectUrl: string | null;
+  readonly retryAt: string | null;
   readonly alert: Transition['alert'];
   readonly details: Readonly<Record<string, string>>;
 }
@@ -29,16 +32,31 @@ const system: Omit<Decision, 'to' | 'action'> = {
   keepsAttemptOpen: false,
   attemptEnd: null,
   failure: null,
+  redirectUrl: null,
+  retryAt: null,
   alert: null,
   details: {},
 };
 
 /** The provider answered. An answer about another amount leaves the attempt open until a person decides. */
-export function answered(outcome: FinalOutcome, provider: string, attemptId: string): Decision {
+export function answered(
+  outcome: Exclude<ChargeOutcome, { kind: 'pending' }>,
+  provider: string,
+  attemptId: string,
+  captureMethod: CaptureMethod,
+): Decision {
   const base = { ...system, provider, openAttemptId: attemptId, action: 'charge' };
   switch (outcome.kind) {
     case 'approved':
-      return { ...base, to: 'captured', attemptEnd: { attemptId, state: 'approved', outcome } };
+      return { ...base, to: chargedStatus(captureMethod), attemptEnd: { attemptId, state: 'approved', outcome } };
+    case 'requires_action':
+      return {
+        ...base,
+        to: 'requires_action',
+        keepsAttemptOpen: true,
+        attemptEnd: { attemptId, state: 'requires_action', outcome },
+        redirectUrl: outcome.redirectUrl,
+      };
     case 'declined':
       return {
         ...base,
@@ -56,6 +74,37 @@ export function answered(outcome: FinalOutcome, provider: string, attemptId: str
         alert: 'payment_unresolved',
       };
   }
+}
+
+/** What a payment is once its charge was approved. */
+function chargedStatus(captureMethod: CaptureMethod): 'authorized' | 'captured' {
+  return captureMethod === 'manual' ? 'authorized' : 'captured';
+}
+
+/** Declined for a reason that may pass, and the merchant wants another round later. */
+export function retryScheduled(
+  decline: { readonly provider: string; readonly code: DeclineCode },
+  retryAt: string,
+  ended: { readonly attemptId: string; readonly outcome: FinalOutcome } | null,
+): Decision {
+  const { provider, code } = decline;
+  return {
+    ...system,
+    to: 'pending',
+    eventType: 'payment.retry_scheduled',
+    action: 'schedule_retry',
+    provider,
+    openAttemptId: ended?.attemptId ?? null,
+    attemptEnd: ended === null ? null : { ...ended, state: 'declined' },
+    failure: failureOf(code),
+    retryAt,
+    details: { declined_by: provider, code, retry_at: retryAt },
+  };
+}
+
+/** After a person was to decide, the provider has proven after all that nothing happened. */
+export function foundNothing(): Decision {
+  return { ...system, to: 'failed', action: 'find_nothing', failure: failureOf('provider_unavailable') };
 }
 
 /** The provider declined, and the reason may not hold elsewhere: the attempt is over, and the next candidate's turn. */
@@ -119,7 +168,9 @@ export function expired(): Decision {
 
 /** Withdrawn before anything was sent, or after it was proven that nothing happened. */
 export function canceled(act: OperatorAct): Decision {
-  return { ...system, to: 'canceled', action: 'cancel', actor: act.actor, details: { reason: act.reason } };
+  const isMerchant = act.actor.startsWith('api_key:'); // what merchants write may name a person
+  const details = isMerchant ? {} : { reason: act.reason };
+  return { ...system, to: 'canceled', action: 'cancel', actor: act.actor, details };
 }
 
 /** Nobody said what came of the charge before `ask_until`: a person decides. */
@@ -138,18 +189,23 @@ export function unanswered(provider: string, attemptId: string): Decision {
 }
 
 /** A person found out. */
-export function resolved(resolution: Resolution, provider: string, attemptId: string): Decision {
-  const { actor, reason, evidence, outcome } = resolution;
-  const isCaptured = outcome === 'captured';
+export function resolved(
+  { actor, reason, evidence, outcome }: Resolution,
+  provider: string | null,
+  openAttemptId: string | null,
+  captureMethod: CaptureMethod,
+): Decision {
+  const isCharged = outcome !== 'failed';
+  const state = isCharged ? 'approved' : 'declined';
   return {
     ...system,
-    to: outcome,
+    to: isCharged ? chargedStatus(captureMethod) : 'failed',
     action: 'resolve',
     actor,
     provider,
-    openAttemptId: attemptId,
-    attemptEnd: { attemptId, state: isCaptured ? 'approved' : 'declined', outcome: null },
-    failure: isCaptured ? null : failureOf('resolved_not_charged'),
+    openAttemptId,
+    attemptEnd: openAttemptId === null ? null : { attemptId: openAttemptId, state, outcome: null },
+    failure: isCharged ? null : failureOf('resolved_not_charged'),
     details: { reason, evidence },
   };
 }

@@ -2,4 +2,5 @@
 export { deliveryWorkflow } from './delivery.ts';
 export { dispatchWorkflow } from './dispatch.ts';
 export { paymentWorkflow } from './payment.ts';
+export { refundWorkflow } from './refund.ts';
 export { sweepWorkflow } from './sweep.ts';

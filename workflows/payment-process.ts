@@ -1,24 +1,58 @@
-import { ApplicationFailure, condition, setHandler } from '@temporalio/workflow';
+import { condition, currentUpdateInfo, setHandler } from '@temporalio/workflow';
+import { Attention } from './attention.ts';
 import { businessNow } from './clock.ts';
 import {
   type AwaitedPayment,
   awaitAccepted,
   awaitOutcome,
+  type CaptureAct,
+  type CaptureEnd,
   cancelPayment,
+  capturePayment,
   getPayment,
   type OperatorAct,
   type PaymentView,
   type PaymentWorkflowInput,
+  payerReturned,
+  providerEventReceived,
   type Resolution,
+  type ResolvedOutcome,
   resolvePayment,
   retryNow,
 } from './contract.ts';
-import { containsCardNumber } from './domain/card-number.ts';
 import type { DeclineCode } from './domain/failure.ts';
+import { movementIdOf } from './domain/ids.ts';
 import { invariant } from './domain/invariant.ts';
-import { isFinal, type PaymentStatus } from './domain/payment-status.ts';
+import { parseMoney } from './domain/money.ts';
+import { isMovementOver, type MovementState } from './domain/movement.ts';
+import { capturableOf, isFinal, type PaymentAmounts, type PaymentStatus } from './domain/payment-status.ts';
+import { patiently, type Question, refuse, requireAct, requireQuestion, requireResolution } from './guards.ts';
+import type { MovementWork } from './movement.ts';
+import { wholeRow } from './older-rows.ts';
 import { delayAfterMs } from './policies.ts';
-import type { AttemptSnapshot, Candidate, PaymentRefusal, PaymentSnapshot } from './ports.ts';
+import type {
+  AttemptSnapshot,
+  Candidate,
+  MovementRefusal,
+  MovementRequest,
+  MovementSnapshot,
+  PaymentRefusal,
+  PaymentSnapshot,
+} from './ports.ts';
+import { showStep } from './status-board.ts';
+import { mustVoid } from './void.ts';
+
+/** A capture that somebody asked for, and what became of it. */
+export interface CaptureWish {
+  readonly captureId: string;
+  readonly request: MovementRequest;
+  end: CaptureWishEnd | null;
+}
+
+/** What became of it. */
+export type CaptureWishEnd =
+  | { readonly kind: 'ended'; readonly state: MovementState }
+  | { readonly kind: 'refused'; readonly code: MovementRefusal };
 
 /**
  * What one payment's workflow knows, what others asked of it, and the guards that decide which requests it takes. The
@@ -34,16 +68,25 @@ export class PaymentProcess {
   isRepeatable = true;
   /** Whether the provider was asked at least once. */
   hasAsked = false;
+  /** A wish to withdraw it; null again when it was acted on. */
   cancelRequest: OperatorAct | null = null;
-  resolution: Resolution | null = null;
-  retriesAsked = 0;
+  /** The captures that were asked for, the first one at work. */
+  readonly captureWishes: CaptureWish[] = [];
+  readonly attention = new Attention();
+  /** Before then the provider is not asked again how far the payer is. */
+  askAgainAt = 0;
+  /** Whether the row may have changed since it was read. */
+  isStale = false;
   /** How many decisions in a row came too late for the row. */
   overtaken = 0;
 
   /** Since when it goes on patiently: nothing that was tried at once decided it. */
   #patientSince: number | null = null;
-  #isUrgent = false;
+  /** The round that a person did not want to wait for, or whose time has come. */
+  #roundBegun = 0;
   #row: PaymentSnapshot | null = null;
+  /** What it carries out, or did last. */
+  #work: MovementWork | null = null;
   #refusal: PaymentRefusal | null = null;
 
   constructor(input: PaymentWorkflowInput) {
@@ -52,13 +95,36 @@ export class PaymentProcess {
 
   /** Registers the handlers; before the first await, or early messages are lost. */
   listen(): void {
-    setHandler(awaitAccepted, (asked) => this.#stored(asked, () => true), { validator: requireQuestion });
-    setHandler(awaitOutcome, (asked) => this.#stored(asked, () => this.status !== 'pending'), {
-      validator: requireQuestion,
-    });
-    setHandler(cancelPayment, (act) => this.#cancel(act), { validator: (act) => this.#mayCancel(act) });
+    const isDecided = () => this.status !== 'pending' || this.isRetryAhead;
+    const isAccepted = () => true;
+    setHandler(
+      awaitAccepted,
+      patiently((asked) => this.#stored(asked, isAccepted)),
+      { validator: requireQuestion },
+    );
+    setHandler(
+      awaitOutcome,
+      patiently((asked) => this.#stored(asked, isDecided)),
+      { validator: requireQuestion },
+    );
+    setHandler(
+      capturePayment,
+      patiently((act) => this.#capture(act)),
+      { validator: (act) => this.#mayCapture(act) },
+    );
+    setHandler(
+      cancelPayment,
+      patiently((act) => this.#cancel(act)),
+      { validator: (act) => this.#mayCancel(act) },
+    );
     setHandler(retryNow, () => this.#retry(), { validator: (act) => this.#mayRetry(act) });
-    setHandler(resolvePayment, (act) => this.#resolve(act), { validator: (act) => this.#mayResolve(act) });
+    setHandler(
+      resolvePayment,
+      patiently((act) => this.#resolve(act)),
+      { validator: (act) => this.#mayResolve(act) },
+    );
+    setHandler(providerEventReceived, ({ providerEventId }) => this.attention.note(providerEventId));
+    setHandler(payerReturned, () => this.attention.call());
     setHandler(getPayment, () => this.#view());
   }
 
@@ -70,6 +136,26 @@ export class PaymentProcess {
 
   get status(): PaymentStatus {
     return this.row.status;
+  }
+
+  /** Whether nothing more can happen to it but refunds and disputes. */
+  get isSettled(): boolean {
+    return isFinal(this.status) && this.row.openMovement === null && !this.canBeCaptured;
+  }
+
+  /** Whether something is reserved that may be captured, or voided. */
+  get canBeCaptured(): boolean {
+    return this.status !== 'unresolved' && capturableOf(this.#amounts) > 0n;
+  }
+
+  get #amounts(): PaymentAmounts {
+    const { authorizedMinor, capturedMinor, voidedMinor, refundedMinor } = this.row;
+    return {
+      authorized: BigInt(authorizedMinor),
+      captured: BigInt(capturedMinor),
+      voided: BigInt(voidedMinor),
+      refunded: BigInt(refundedMinor),
+    };
   }
 
   get isExpired(): boolean {
@@ -85,6 +171,43 @@ export class PaymentProcess {
   get delayDueAt(): number | null {
     if (this.row.delayedAt !== null || this.#patientSince === null) return null;
     return this.#patientSince + delayAfterMs;
+  }
+
+  /** Whether it was declined, and its next round has not begun. */
+  get isRetryAhead(): boolean {
+    const { retryAt, retriesMade } = this.row;
+    return retryAt !== null && retriesMade > this.#roundBegun && businessNow() < Date.parse(retryAt);
+  }
+
+  /** The next round begins, whether its time has come or not. */
+  beginRound(): void {
+    this.#roundBegun = this.row.retriesMade;
+    this.#patientSince = null;
+  }
+
+  /** A capture or void of it, for the one who carries it out. */
+  workOn(row: MovementSnapshot): MovementWork {
+    const work: MovementWork = {
+      row,
+      attention: this.attention,
+      mustSucceed: () => row.kind === 'void' && mustVoid(this),
+      show: (doing) => {
+        this.doing = doing;
+        showStep(this);
+      },
+      adopt: (next, payment) => {
+        work.row = next;
+        if (payment !== undefined) this.adopt(payment);
+      },
+    };
+    this.#work = work;
+    return work;
+  }
+
+  /** Tells whoever asked for this capture what became of it. */
+  endWish(captureId: string, end: CaptureWishEnd): void {
+    const index = this.captureWishes.findIndex((wish) => wish.captureId === captureId);
+    for (const wish of this.captureWishes.splice(index, index < 0 ? 0 : 1)) wish.end = end;
   }
 
   /** No more quick first tries. */
@@ -103,8 +226,10 @@ export class PaymentProcess {
 
   /** Takes over a row, after `accept` and after every step. */
   adopt(row: PaymentSnapshot): void {
-    this.#row = row;
+    this.#row = wholeRow(row);
+    this.isStale = false;
     if (row.openAttemptId === null) this.isRepeatable = true;
+    if (row.status !== 'unresolved') this.attention.dropResolution();
   }
 
   /** The attempt by which money may have moved without our knowing: then we ask, and neither give up nor send another. */
@@ -116,26 +241,26 @@ export class PaymentProcess {
     return open;
   }
 
-  /** The providers that have not said a last word, in the order of the route. */
+  /** The providers that have not said a last word in this round, in the order of the route. */
   get candidates(): Candidate[] {
     const { route, attempts } = this.row;
     const isOver = (number: number) => attempts.some((attempt) => attempt.number === number && isEnded(attempt.state));
     return route.candidates
-      .map((provider, index) => ({ attemptNumber: index + 1, provider }))
+      .map((provider, index) => ({ attemptNumber: this.#numbersBefore + index + 1, provider }))
       .filter(({ attemptNumber }) => !isOver(attemptNumber));
   }
 
-  /** The last provider that declined, and why. */
+  /** The last provider that declined in this round, and why. */
   get lastDecline(): { provider: string; code: DeclineCode } | null {
-    const declined = this.row.attempts.findLast(({ declineCode }) => declineCode !== null);
+    const declined = this.row.attempts.findLast(
+      ({ declineCode, number }) => declineCode !== null && number > this.#numbersBefore,
+    );
     return declined?.declineCode ? { provider: declined.provider, code: declined.declineCode } : null;
   }
 
-  /** Whether an operator asked for the next send; true once per request. */
-  takeUrgency(): boolean {
-    const isUrgent = this.#isUrgent;
-    this.#isUrgent = false;
-    return isUrgent;
+  /** The numbers of the rounds before: each has one for every place of the route. */
+  get #numbersBefore(): number {
+    return this.row.retriesMade * this.row.route.candidates.length;
   }
 
   refuse(code: PaymentRefusal): void {
@@ -158,45 +283,151 @@ export class PaymentProcess {
   }
 
   async #cancel(act: OperatorAct): Promise<{ status: PaymentStatus }> {
-    this.cancelRequest = act;
-    return this.#end();
+    this.cancelRequest = act; // before the row is known, too: nothing may be sent then
+    try {
+      await this.#accepted();
+      this.#requireCancelable(); // the validator may have been asked before the row was known
+    } catch (error) {
+      this.cancelRequest = null;
+      throw error;
+    }
+    await condition(() => this.cancelRequest === null || this.isSettled || this.status === 'unresolved');
+    return { status: this.status };
   }
 
   #mayCancel(act: OperatorAct): void {
     requireAct(act);
-    if (this.#row !== null && isFinal(this.status)) refuse(`the payment is ${this.status}: nothing is left to cancel`);
-    if (this.#row?.status === 'unresolved') refuse('the outcome is unknown: use resolvePayment');
-    if (this.cancelRequest !== null) refuse('a cancellation is under way');
+    if (this.#row !== null) this.#requireCancelable();
+    if (this.cancelRequest !== null) refuse('a cancellation is under way', 'movement_in_progress');
+  }
+
+  #requireCancelable(): void {
+    if (this.status === 'unresolved') refuse('the outcome is unknown: use resolvePayment', 'movement_in_progress');
+    if (this.isSettled) refuse(`the payment is ${this.status}: nothing is left to cancel`, 'payment_not_cancelable');
+    if (this.#movement?.kind === 'void') return; // it is what is wanted: its end is waited for
+    if (this.#isMoving) refuse('a capture is under way', 'movement_in_progress');
+  }
+
+  async #capture(act: CaptureAct): Promise<CaptureEnd> {
+    // Where the row is known nothing may come between the validator's judgement and the wish.
+    if (this.#row === null) await this.#accepted();
+    const order = this.#orderOf(act);
+    const known = this.captureWishes.find(({ captureId }) => captureId === order.captureId);
+    const wish: CaptureWish = known ?? { ...order, end: null };
+    if (known === undefined) {
+      this.#requireCapturable(act, order.captureId);
+      this.captureWishes.push(wish);
+    }
+    await condition(() => wish.end !== null || this.isSettled);
+    const { captureId, end } = wish;
+    if (end === null) return refuse(`the payment is ${this.status} now`, 'payment_not_capturable');
+    if (end.kind === 'refused') return refuse('the payment does not allow this capture', end.code);
+    return { captureId, state: end.state, status: this.status };
+  }
+
+  #mayCapture(act: CaptureAct): void {
+    requireAct(act);
+    if (this.#row === null) return; // judged when it is known
+    const { captureId } = this.#orderOf(act);
+    const isKnown = this.captureWishes.some((wish) => wish.captureId === captureId);
+    if (!isKnown) this.#requireCapturable(act, captureId);
+  }
+
+  /** A repeat of the capture that is open attaches to it. */
+  #requireCapturable(act: CaptureAct, captureId: string): void {
+    const { currency, status } = this.row;
+    if (this.#movement?.id === captureId) return;
+    const amount = act.amount === undefined ? null : parseMoney(act.amount, currency);
+    if (amount?.ok === false) refuse(`amount: ${amount.problem}`);
+    if (status === 'pending' || status === 'unresolved') refuse(`the payment is ${status}`, 'movement_in_progress');
+    this.#refuseMeanwhile();
+    const left = capturableOf(this.#amounts);
+    if (left <= 0n) refuse(`the payment is ${status}: nothing is left to capture`, 'payment_not_capturable');
+    if (amount !== null && amount.money.amountMinor > left)
+      refuse('the amount is more than what is left to capture', 'amount_exceeds_capturable');
+  }
+
+  /** A capture's id and request; for people, who leave the rest out, the id of their update is the key. */
+  #orderOf(act: CaptureAct): Pick<CaptureWish, 'captureId' | 'request'> {
+    const idempotencyKey = act.idempotencyKey ?? currentUpdateInfo()?.id ?? 'capture';
+    const amount = act.amount === undefined ? null : parseMoney(act.amount, this.row.currency);
+    const request: MovementRequest = {
+      idempotencyKey,
+      requestHash: act.requestHash ?? idempotencyKey,
+      correlationId: act.correlationId ?? this.row.correlationId,
+      actor: act.actor,
+      origin: act.origin ?? 'workflow',
+      reason: act.reason,
+      amountMinor: amount?.ok === true ? amount.money.amountMinor.toString() : null,
+      captureId: null,
+    };
+    return { captureId: movementIdOf('capture', this.input.paymentId, idempotencyKey), request };
+  }
+
+  /** While something else is at work on it. */
+  #refuseMeanwhile(): void {
+    if (this.cancelRequest !== null) refuse('a cancellation is under way', 'movement_in_progress');
+    if (this.#isMoving) refuse('a capture or void is under way', 'movement_in_progress');
+  }
+
+  /** The capture or void that is at work, or was when the row was read. */
+  get #movement(): MovementSnapshot | null {
+    const atWork = this.#work?.row ?? null;
+    return atWork !== null && !isMovementOver(atWork.state) ? atWork : this.row.openMovement;
+  }
+
+  get #isMoving(): boolean {
+    return this.captureWishes.length > 0 || this.#movement !== null;
   }
 
   #retry(): { retried: true } {
-    this.retriesAsked += 1;
-    this.#isUrgent = true;
+    this.attention.hurry();
     return { retried: true };
   }
 
   #mayRetry(act: OperatorAct): void {
     requireAct(act);
-    if (this.#row?.status !== 'pending') refuse('there is nothing to retry now');
+    if (this.#row?.status !== 'pending' && !this.#isMoving) refuse('there is nothing to retry now');
   }
 
   async #resolve(act: Resolution): Promise<{ status: PaymentStatus }> {
-    this.resolution = act;
-    return this.#end();
+    await this.#accepted();
+    await condition(() => !this.#isCatchingUp);
+    this.#requireUnresolved(act); // the validator may have been asked before the row was known
+    this.attention.resolve(act);
+    await condition(() => this.status !== 'unresolved');
+    if (!this.attention.wasTaken(act))
+      refuse(`the provider spoke first: the payment is ${this.status}`, 'not_unresolved');
+    return { status: this.status };
   }
 
   #mayResolve(act: Resolution): void {
     requireAct(act);
-    if (act.outcome !== 'captured' && act.outcome !== 'failed') refuse('outcome must be "captured" or "failed"');
-    if (!isText(act.evidence)) refuse('evidence is missing: say where the outcome can be seen');
-    if (this.#row?.status !== 'unresolved') refuse('there is nothing to resolve: the payment is not unresolved');
-    if (this.resolution !== null) refuse('a resolution is under way');
+    if (this.#row !== null && !this.#isCatchingUp) this.#requireUnresolved(act);
   }
 
-  async #end(): Promise<{ status: PaymentStatus }> {
-    await condition(() => this.#refusal !== null || (this.#row !== null && isFinal(this.status)));
+  /** Nobody could learn what came of the capture or void at work, and the payment's row, which says so, is not read yet. */
+  get #isCatchingUp(): boolean {
+    return this.isStale && this.#work?.row.state === 'unresolved' && this.status !== 'unresolved';
+  }
+
+  #requireUnresolved(act: Resolution): void {
+    requireResolution(act, this.#outcomes);
+    if (this.status !== 'unresolved')
+      refuse('there is nothing to resolve: the payment is not unresolved', 'not_unresolved');
+    if (this.attention.hasResolution) refuse('a resolution is under way', 'movement_in_progress');
+  }
+
+  /** What can have become of what is open. */
+  get #outcomes(): ResolvedOutcome[] {
+    const { openMovement, captureMethod } = this.row;
+    if (openMovement !== null) return [openMovement.kind === 'void' ? 'canceled' : 'captured', 'failed'];
+    return [captureMethod === 'manual' ? 'authorized' : 'captured', 'failed'];
+  }
+
+  async #accepted(): Promise<void> {
+    await condition(() => this.#refusal !== null || this.#row !== null);
     if (this.#refusal !== null) refuse('the payment was never accepted');
-    return { status: this.status };
   }
 
   #view(): PaymentView {
@@ -209,31 +440,9 @@ export class PaymentProcess {
   }
 }
 
-/** Whether a provider has said its last word on an attempt; the other states stand in `prisma/attempts.ts`. */
+const openStates: ReadonlySet<string> = new Set(['sent', 'unknown', 'not_sent', 'requires_action']);
+
+/** Whether a provider has said its last word on an attempt; the states stand in `prisma/attempts.ts`. */
 function isEnded(state: string): boolean {
-  return state !== 'sent' && state !== 'unknown' && state !== 'not_sent';
-}
-
-interface Question {
-  readonly requestHash: string;
-}
-
-function requireQuestion(asked: Question): void {
-  if (!isText(asked?.requestHash)) refuse('requestHash is missing: say which request asks');
-}
-
-function requireAct(act: OperatorAct): void {
-  if (Object.values(act ?? {}).some((text) => typeof text === 'string' && containsCardNumber(text))) {
-    refuse('the text holds a card number: leave it out');
-  }
-  if (!isText(act?.actor)) refuse('actor is missing: say who acts');
-  if (!isText(act.reason)) refuse('reason is missing: say why');
-}
-
-function isText(value: unknown): boolean {
-  return typeof value === 'string' && value.trim() !== '' && value.length <= 500;
-}
-
-function refuse(message: string): never {
-  throw ApplicationFailure.nonRetryable(message, 'refused');
+  return !openStates.has(state);
 }

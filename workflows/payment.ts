@@ -1,21 +1,23 @@
 import { allHandlersFinished, CancellationScope, condition } from '@temporalio/workflow';
 import { databaseStep } from './ask-of-the-world.ts';
+import { capturable } from './capturable.ts';
 import { charge } from './charge.ts';
 import { businessNowText } from './clock.ts';
 import type { PaymentWorkflowInput, PaymentWorkflowResult } from './contract.ts';
-import type { Decision } from './decision.ts';
 import { invariant } from './domain/invariant.ts';
-import { isFinal } from './domain/payment-status.ts';
+import { carryOut } from './movement.ts';
+import { payerAction } from './payer-action.ts';
 import { PaymentProcess } from './payment-process.ts';
 import type { Acceptance } from './ports.ts';
-import { record } from './record.ts';
+import { reconcileEvents } from './reconcile.ts';
+import { record, refresh } from './record.ts';
 import { resolution } from './resolution.ts';
 import { showEnd, showStep } from './status-board.ts';
 
 /**
- * The life of a payment. It is accepted (or found again), charged at most once, and recorded; it stays open only while
- * something can still happen to it. Every step may be repeated by a crash, a reset or a second run: the database's row
- * decides what is still to be done.
+ * The life of a payment. It is accepted (or found again), charged at most once, captured or voided where it was only reserved,
+ * and recorded; it stays open only while something can still happen to it. Every step may be repeated by a crash, a reset or a
+ * second run: the database's row decides what is still to be done.
  */
 export async function paymentWorkflow(input: PaymentWorkflowInput): Promise<PaymentWorkflowResult> {
   const payment = new PaymentProcess(input);
@@ -32,22 +34,39 @@ async function live(payment: PaymentProcess, input: PaymentWorkflowInput): Promi
     return { refused: acceptance.code };
   }
   payment.adopt(acceptance.payment);
-  while (!isFinal(payment.status)) {
+  while (!payment.isSettled) {
     showStep(payment);
-    await record(payment, await decide(payment));
+    await advance(payment);
   }
   showEnd(payment);
   await condition(allHandlersFinished);
+  await reconcileEvents(payment.attention, input);
   return { status: payment.status, failure: payment.row.failure };
 }
 
-function decide(payment: PaymentProcess): Promise<Decision | null> {
-  if (payment.status === 'unresolved') return resolution(payment);
-  invariant(
-    payment.status === 'pending',
-    `this version does not know how to go on with a payment that is ${payment.status}`,
-  );
-  return charge(payment);
+/** One step of the story, and its record. */
+async function advance(payment: PaymentProcess): Promise<void> {
+  const { openMovement } = payment.row;
+  if (openMovement !== null) {
+    payment.isStale = true;
+    const { id, state } = await carryOut(payment.workOn(openMovement));
+    await refresh(payment);
+    return payment.endWish(id, { kind: 'ended', state });
+  }
+  switch (payment.status) {
+    case 'pending':
+      return record(payment, await charge(payment));
+    case 'requires_action':
+      return record(payment, await payerAction(payment));
+    case 'unresolved':
+      return record(payment, await resolution(payment));
+    default:
+      invariant(
+        payment.canBeCaptured,
+        `this version does not know how to go on with a payment that is ${payment.status}`,
+      );
+      return capturable(payment);
+  }
 }
 
 function accept(input: PaymentWorkflowInput): Promise<Acceptance> {

@@ -46,6 +46,30 @@ export const ask: ActivityOptions = {
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 };
 
+/** A few questions about what a person is to decide, or a payer to do, when somebody has a reason to ask. */
+export const askLate: ActivityOptions = {
+  startToCloseTimeout: '15 seconds',
+  heartbeatTimeout: '6 seconds',
+  scheduleToCloseTimeout: '1 minute',
+  retry: {
+    initialInterval: '500 milliseconds',
+    backoffCoefficient: 2,
+    maximumInterval: '5 seconds',
+    maximumAttempts: 5,
+  },
+};
+
+/** After a long outage the time to ask may be over before the first question: then it is asked for so long. */
+export const lastQuestionsMs = 30_000;
+
+/** Look-ups of what is settled; without an answer a later event or a person asks again. */
+export const reconcile: ActivityOptions = {
+  startToCloseTimeout: '2 minutes',
+  heartbeatTimeout: '20 seconds',
+  scheduleToCloseTimeout: '1 hour',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '5 minutes' },
+};
+
 /** So long after the first quick tries failed, when about five tries have, payer and merchant are told of the delay. */
 export const delayAfterMs = 8_000;
 

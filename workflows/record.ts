@@ -24,6 +24,11 @@ export async function record(payment: PaymentProcess, decision: Decision | null)
   payment.adopt(answer.payment);
 }
 
+/** Reads the row again, unless the last step brought it along. */
+export async function refresh(payment: PaymentProcess): Promise<void> {
+  if (payment.isStale) await reread(payment);
+}
+
 async function reread(payment: PaymentProcess): Promise<void> {
   const { paymentId, merchantId, isTest } = payment.input;
   const input = { paymentId, merchantId, isTest, now: businessNowText() };
@@ -35,13 +40,14 @@ async function reread(payment: PaymentProcess): Promise<void> {
 function transitionOf(payment: PaymentProcess, decision: Decision): Transition {
   const { id, merchantId, version, status } = payment.row;
   const { to, eventType, ...rest } = decision;
+  const isMove = to !== status; // then the event is named by it
   return {
     paymentId: id,
     merchantId,
     fromVersion: version,
     fromStatus: status,
     toStatus: to,
-    eventType: eventType ?? `payment.${to}`,
+    eventType: isMove || eventType === null ? `payment.${to}` : eventType,
     ...rest,
     now: businessNowText(),
   };

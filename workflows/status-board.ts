@@ -30,11 +30,21 @@ function board(payment: PaymentProcess): string {
     `| route | ${row.route.candidates.join(', then ') || 'nobody'} (${code(row.route.reason)}) |`,
     ...row.attempts.map(({ number, provider, state }) => `| attempt ${number} | ${provider}: ${state} |`),
     ...(row.failure === null ? [] : [`| failure | ${code(row.failure.code)} ${row.failure.message} |`]),
-    ...(isFinal(row.status) ? [] : [`| expires | ${row.expiresAt} |`]),
+    ...(row.captureMethod === 'manual' ? [amountsLine(payment)] : []),
+    ...(row.captureBefore === null || payment.isSettled ? [] : [`| capture before | ${row.captureBefore} |`]),
+    ...(row.status === 'requires_action' ? [`| payer acts until | ${row.actionExpiresAt} |`] : []),
+    ...(row.retryAt === null ? [] : [`| next round | ${row.retryAt}, after ${row.retriesMade} |`]),
+    ...(row.status === 'pending' ? [`| expires | ${row.expiresAt} |`] : []),
     ...(row.delayedAt === null ? [] : [`| delayed | said so at ${row.delayedAt} |`]),
     ...(!isFinal(row.status) && payment.doubtful !== null ? ['| in doubt | the charge may have happened |'] : []),
   ];
   return lines.join('\n');
+}
+
+function amountsLine({ row }: PaymentProcess): string {
+  const shown = (minor: string) => formatMinor(BigInt(minor), row.currency);
+  const { authorizedMinor, capturedMinor, voidedMinor } = row;
+  return `| amounts | authorized ${shown(authorizedMinor)}, captured ${shown(capturedMinor)}, voided ${shown(voidedMinor)} |`;
 }
 
 /** Text from outside as inline code, so that it cannot draw anything on the board. */

@@ -1,12 +1,22 @@
-import { proxyActivities } from '@temporalio/workflow';
+import { patched, proxyActivities } from '@temporalio/workflow';
 import { sweep } from './policies.ts';
-import type { SweepPorts } from './ports.ts';
+import type { SweepPorts, SweepTally } from './ports.ts';
 
 /** Rows younger than this are left alone: their workflow may just be starting. */
 const ageMinSeconds = 20;
 
-/** One pass over the open payments, started by a schedule: none may stay without a workflow. */
-export async function sweepWorkflow(): Promise<{ checked: number; resumed: number }> {
-  const { resumePayments } = proxyActivities<SweepPorts>({ ...sweep, summary: 'resume payments without a workflow' });
-  return resumePayments({ ageMinSeconds });
+/** One pass over what is open, started by a schedule: nothing may stay without a workflow, no event without a reader. */
+export async function sweepWorkflow(): Promise<SweepTally> {
+  const ports = (summary: string) => proxyActivities<SweepPorts>({ ...sweep, summary });
+  const payments = ports('resume payments without a workflow').resumePayments({ ageMinSeconds });
+  // A pass of an earlier version, which may still be under way, does only this.
+  const others = patched('refunds-and-events')
+    ? [
+        ports('resume refunds without a workflow').resumeRefunds({ ageMinSeconds }),
+        ports('hand over providers’ events').resumeProviderEvents({ ageMinSeconds }),
+      ]
+    : [];
+  const passes = await Promise.all([payments, ...others]);
+  const sum = (count: keyof SweepTally) => passes.reduce((total, pass) => total + pass[count], 0);
+  return { checked: sum('checked'), resumed: sum('resumed') };
 }

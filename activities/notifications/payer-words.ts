@@ -22,4 +22,9 @@ export const payerWords: Readonly<Record<PaymentFailureCode, string>> = {
   outcome_unknown: tryLater,
   amount_mismatch: tryLater,
   resolved_not_charged: tryLater,
+  resolved_not_moved: tryLater,
+  authentication_failed: `Your bank did not confirm that it was you. ${anotherCard}`,
+  authentication_required: `Your bank wants to confirm that it is you, which is not possible here. ${anotherCard}`,
+  authorization_expired: tryLater,
+  refund_declined: tryLater,
 };

@@ -42,6 +42,9 @@ const mailKinds: ReadonlyMap<string, PayerMail['kind']> = new Map([
   ['payment.delayed', 'delay'],
 ]);
 
+/** Of a payment that is captured in parts, what was taken so far. */
+const amountsOf = { success: 'captured_amount_minor', failure: 'amount_minor', delay: 'amount_minor' } as const;
+
 function mailOf(delivery: Delivery, payer: NonNullable<Delivery['payer']>, kind: PayerMail['kind']): PayerMail {
   const { data } = delivery.event;
   const code = data.failure_code;
@@ -51,7 +54,7 @@ function mailOf(delivery: Delivery, payer: NonNullable<Delivery['payer']>, kind:
     correlationId: delivery.correlationId,
     to: payer.email,
     merchantName: payer.merchantName,
-    amount: formatMoney({ amountMinor: BigInt(String(data['amount_minor'])), currency: data.currency }),
+    amount: formatMoney({ amountMinor: BigInt(String(data[amountsOf[kind]])), currency: data.currency }),
     description: payer.description,
     reason: code == null ? '' : payerWords[code as PaymentFailureCode],
     isTest: delivery.isTest,

@@ -1,11 +1,12 @@
+import type { MovementKind } from '../../workflows/domain/movement.ts';
 import type { ChargeOutcome, FaultKind } from '../../workflows/domain/outcome.ts';
 import type { Providers } from './index.ts';
-import { type Provider, type ProviderCall, ProviderFault } from './provider.ts';
+import { type MovementRequest, type Provider, type ProviderCall, ProviderFault } from './provider.ts';
 
 /** One finished call to a provider. */
 export interface ProviderCallReport {
   readonly provider: string;
-  readonly operation: 'prepare' | 'charge' | 'lookup';
+  readonly operation: 'prepare' | 'charge' | MovementKind | 'lookup';
   /** `error`: neither an outcome nor a fault, so a mistake of ours. */
   readonly result: ChargeOutcome['kind'] | 'prepared' | 'not_found' | FaultKind | 'error';
   readonly durationMs: number;
@@ -29,14 +30,19 @@ export function observedProviders(providers: Providers, onCall: OnProviderCall):
 
 function observed(provider: Provider, onCall: OnProviderCall): Provider {
   const watch = watchCallsOf(provider.name, onCall);
+  const kindOf = (outcome: ChargeOutcome) => outcome.kind;
+  const kindIfFound = (found: ChargeOutcome | null) => found?.kind ?? 'not_found';
   return {
     name: provider.name,
     capabilities: provider.capabilities,
     idempotency: provider.idempotency,
     processingHorizonMs: provider.processingHorizonMs,
+    refundsPer: provider.refundsPer,
     ...(provider.prepare && { prepare: watch('prepare', provider.prepare.bind(provider), () => 'prepared') }),
-    charge: watch('charge', provider.charge.bind(provider), (outcome) => outcome.kind),
-    lookUpCharge: watch('lookup', provider.lookUpCharge.bind(provider), (found) => found?.kind ?? 'not_found'),
+    charge: watch('charge', provider.charge.bind(provider), kindOf),
+    lookUpCharge: watch('lookup', provider.lookUpCharge.bind(provider), kindIfFound),
+    move: (request: MovementRequest, call) => watch(request.kind, provider.move.bind(provider), kindOf)(request, call),
+    lookUpMovement: watch('lookup', provider.lookUpMovement.bind(provider), kindIfFound),
     close: () => provider.close(),
   };
 }
@@ -44,6 +50,8 @@ function observed(provider: Provider, onCall: OnProviderCall): Provider {
 interface Keyed {
   readonly reference: string;
   readonly idempotencyKey: string;
+  /** Where the reference is another object's. */
+  readonly paymentId?: string;
 }
 
 type Result = ProviderCallReport['result'];
@@ -58,7 +66,7 @@ function watchCallsOf(provider: string, onCall: OnProviderCall) {
       const startedAt = performance.now();
       let httpStatus: number | null = null;
       const report = (result: Result, error: unknown) => {
-        const { reference: paymentId, idempotencyKey: attemptId } = request;
+        const { reference, paymentId = reference, idempotencyKey: attemptId } = request;
         const durationMs = Math.round(performance.now() - startedAt);
         const { correlationId } = call;
         onCall({ provider, operation, result, durationMs, paymentId, attemptId, correlationId, httpStatus, error });

@@ -1,25 +1,25 @@
 import type { Request } from 'express';
-import { type ApiKeyRecord, findApiKey } from '../../prisma/api-keys.ts';
+import { type ApiKeyRecord, findApiKey, findOperatorKey } from '../../prisma/api-keys.ts';
 import { isDatabaseAway } from '../../prisma/database.ts';
 import { isSecret, type ParsedKey, parseKey } from '../../runtime/api-key.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../errors.ts';
-import type { Caller, Permission } from '../route.ts';
+import type { Caller, Operator, Permission } from '../route.ts';
 
 /**
- * Who calls. While the database is away, `outage` is its error and the caller is whom this process last read for the key:
+ * Who calls: an operator exactly where operators are asked for. While the database is away, `outage` is its error and the caller is whom this process last read for the key:
  * enough to name what is refused, never to do anything, because the key may have been revoked meanwhile.
  */
 interface Authenticated {
-  readonly caller: Caller;
+  readonly caller: Caller | Operator;
   readonly outage: unknown;
 }
 
 /**
  * Finds out who calls. Throws `unauthorized` without a valid key, whatever is wrong with it, and `forbidden` without the
- * permission.
+ * permission. Keys of operators open operators' routes and no other; no merchant's key opens those.
  */
-export type Authenticate = (request: Request, permission: Permission) => Promise<Authenticated>;
+export type Authenticate = (request: Request, permission: Permission | 'operator') => Promise<Authenticated>;
 
 const rememberedKeysMax = 10_000;
 
@@ -44,6 +44,7 @@ export function createAuthenticate(deps: ApiDeps): Authenticate {
 
   return async (request, permission) => {
     const key = keyOf(request);
+    if (key.kind === 'operator') return { caller: await operatorOf(deps, key, permission), outage: null };
     const { record, outage } = await find(key.keyId);
     return { caller: callerOf(deps, key, record, permission), outage };
   };
@@ -53,22 +54,35 @@ function keyOf(request: Request): ParsedKey {
   const [given, another] = request.headersDistinct['authorization'] ?? [];
   const [, text] = /^Bearer +(\S+)$/i.exec(another === undefined ? (given ?? '') : '') ?? []; // of two, who knows which counts
   const key = text === undefined ? null : parseKey(text);
-  if (key === null || key.kind === 'operator') throw unauthorized();
+  if (key === null) throw unauthorized();
   return key;
 }
 
-function callerOf(deps: ApiDeps, key: ParsedKey, record: ApiKeyRecord | null, permission: Permission): Caller {
+async function operatorOf(deps: ApiDeps, key: ParsedKey, permission: Permission | 'operator'): Promise<Operator> {
+  if (permission !== 'operator') throw unauthorized();
+  const record = await findOperatorKey(deps.db, key.keyId, new Date());
+  if (!record?.isActive || !isSecret(key.secret, record.secretHash, deps.apiKeyPepper)) throw unauthorized();
+  return { keyId: key.keyId, actor: `operator_key:${key.keyId}` };
+}
+
+function callerOf(
+  deps: ApiDeps,
+  key: ParsedKey,
+  record: ApiKeyRecord | null,
+  permission: Permission | 'operator',
+): Caller {
   const isRight =
     record !== null &&
     isSecret(key.secret, record.secretHash, deps.apiKeyPepper) &&
     record.isActive &&
     record.isTest === (key.kind === 'test');
   if (!isRight) throw unauthorized();
+  if (permission === 'operator') throw new Problem('forbidden', { detail: 'This is for operators’ keys alone.' });
   if (!record.permissions.includes(permission)) {
     throw new Problem('forbidden', { detail: `This key lacks the permission ${permission}.` });
   }
   const { keyId, merchantId, isTest, permissions, settings } = record;
-  return { keyId, merchantId, isTest, permissions, settings };
+  return { keyId, actor: `api_key:${keyId}`, merchantId, isTest, permissions, settings };
 }
 
 function unauthorized(): Problem {

@@ -6,6 +6,7 @@ import { findDuplicateMember } from '../duplicate-member.ts';
 import { Problem } from '../errors.ts';
 
 const bytesMax = 64 * 1024;
+const signedBytesMax = 256 * 1024;
 const depthMax = 20;
 
 /** Reads a JSON body: UTF-8, at most 64 KB, uncompressed, `application/json`. */
@@ -15,6 +16,15 @@ export const readJson: readonly RequestHandler[] = [
   (request, _response, next) => {
     const bytes: unknown = request.body;
     request.body = parse(Buffer.isBuffer(bytes) ? bytes : Buffer.alloc(0));
+    next();
+  },
+];
+
+/** Reads a body as the very bytes that were signed: at most 256 KB of any type, uncompressed. */
+export const readBytes: readonly RequestHandler[] = [
+  express.raw({ limit: signedBytesMax, inflate: false, type: () => true }),
+  (request, _response, next) => {
+    if (!Buffer.isBuffer(request.body)) request.body = Buffer.alloc(0);
     next();
   },
 ];

@@ -1,9 +1,10 @@
 import { z } from 'zod';
-import { type FeedPosition, feedStart, readFeed } from '../../prisma/event-feed.ts';
+import { readFeed } from '../../prisma/event-feed.ts';
+import { feedStart } from '../../prisma/feed.ts';
 import { eventObjectOf, eventTypes } from '../../workflows/domain/event.ts';
-import { cursorsOf, pageOf, pageQuery } from '../cursor.ts';
-import { Problem } from '../errors.ts';
+import { pageQuery } from '../cursor.ts';
 import { eventSchema } from '../event-object.ts';
+import { feedCursorsOf, feedPageOf } from '../feed.ts';
 import { merchantRoute } from '../route.ts';
 import { text } from '../text.ts';
 
@@ -19,10 +20,7 @@ const query = z.strictObject({
   object_id: text(100).optional().describe('Events of one object, e.g. a payment’s id'),
 });
 
-/** As wide as Postgres' xid8 and bigint. */
-const counter = (max: bigint) => z.string().refine((digits) => /^\d{1,20}$/.test(digits) && BigInt(digits) <= max);
-
-const cursors = cursorsOf<FeedPosition>('events', z.tuple([counter(2n ** 64n - 1n), counter(2n ** 63n - 1n)]));
+const cursors = feedCursorsOf('events');
 
 /** `GET /api/v1/events`. */
 export const listEvents = merchantRoute(
@@ -49,15 +47,6 @@ export const listEvents = merchantRoute(
     const after = cursors.read(caller, asked) ?? feedStart;
     const filters = { type: asked.type, objectId: asked.object_id };
     const feed = await readFeed(deps.db, caller, filters, { after, limit: asked.limit + 1 });
-    if (feed.kind === 'rewound') throw rewound();
-    const cursorAt = (at: FeedPosition) => cursors.write(at, caller, asked);
-    const answer = pageOf(feed.events, asked.limit, eventObjectOf, (event) => cursorAt(event.at));
-    const { has_more, next_cursor } = answer.page;
-    return { ...answer, page: { has_more, next_cursor: next_cursor ?? cursorAt(feed.horizon) } };
+    return feedPageOf(feed, cursors, caller, asked, eventObjectOf);
   },
 );
-
-function rewound(): Problem {
-  const detail = 'is from before the database was restored: begin again without it, and know events by their `id`';
-  return new Problem('validation_failed', { errors: [{ parameter: 'cursor', detail }] });
-}

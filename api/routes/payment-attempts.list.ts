@@ -6,14 +6,24 @@ import { merchantRoute } from '../route.ts';
 const attemptSchema = z
   .object({
     id: z.string().describe('Also the idempotency key that the provider saw'),
-    operation: z.string().describe('`charge`, or `prepare` where a provider wants something made before the charge'),
-    number: z.int().describe('The place of the provider among the payment’s `routing.candidates`, from 1'),
+    object_id: z.string().describe('The payment, or the capture, void or refund that it makes'),
+    operation: z
+      .string()
+      .describe(
+        '`charge`, `capture`, `void`, `refund`, or `prepare` where a provider wants something made before the charge',
+      ),
+    number: z
+      .int()
+      .describe(
+        'Of a charge: its place among the payment’s `routing.candidates`, from 1, and on from there in each later round',
+      ),
     provider: z.string(),
     state: z
       .string()
       .describe(
         '`sent`, `unknown`: the outcome is not known yet; `not_sent`: certainly nothing happened; `prepared`; `approved`, ' +
-          '`declined`, `rejected`, `mismatched`: the provider’s word; `unanswered`: it never said',
+          '`declined`, `rejected`, `mismatched`: the provider’s word; `requires_action`: it waits for the payer; `voided`: given up ' +
+          'meanwhile; `unanswered`: it never said',
       ),
     sends: z.int().describe('How often it was sent, always under the same key'),
     doubts: z.int().describe('How often the outcome of a send stayed unknown'),

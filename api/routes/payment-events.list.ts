@@ -12,7 +12,8 @@ export const listPaymentEvents = merchantRoute(
     method: 'get',
     path: '/api/v1/payments/{id}/events',
     summary: 'What happened to a payment',
-    description: 'Its events by `sequence`, all of them at once, as soon as they are committed.',
+    description:
+      'Its events and those of its captures, voids and refunds, in the order in which they were written, all of them at once.',
     permission: 'payments:read',
     envelope: 'list',
     headers: z.object({}),

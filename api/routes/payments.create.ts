@@ -1,26 +1,34 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
+import type { MerchantSettings } from '../../prisma/merchant-settings.ts';
 import { findPayment, type PaymentRow } from '../../prisma/payments.ts';
 import { paymentIdOf } from '../../workflows/domain/ids.ts';
 import { invariant } from '../../workflows/domain/invariant.ts';
 import { parseMoney } from '../../workflows/domain/money.ts';
+import type { PaymentTerms } from '../../workflows/domain/terms.ts';
 import type { ApiDeps } from '../deps.ts';
-import { Problem } from '../errors.ts';
-import type { PaymentSubmission } from '../payment-client.ts';
+import { type FieldError, Problem } from '../errors.ts';
+import { problemOfRefusal } from '../movement-refusals.ts';
 import { changeableFields } from '../payment-fields.ts';
 import { paymentSchema, toPaymentObject } from '../payment-object.ts';
 import { hashOfBody } from '../request-hash.ts';
-import { idempotencyKey, prefer } from '../request-headers.ts';
-import { type Caller, merchantRoute, type RouteAnswer, type RouteRequest } from '../route.ts';
+import { repeatableHeaders, repeatHeaders } from '../request-headers.ts';
+import { type Caller, merchantRoute, type RouteRequest } from '../route.ts';
+import { type Errand, notAccepted, readBefore, submitAndRead } from '../submit-and-read.ts';
+import type { PaymentSubmission } from '../temporal/payment-client.ts';
 import { text } from '../text.ts';
+import { webUrlProblem } from '../web-url.ts';
 
-const headers = z.object({
-  'idempotency-key': idempotencyKey
-    .optional()
-    .describe('Makes the request repeatable: the same key and body answer with the same payment. Made if absent.'),
-  prefer: prefer.optional().describe('`wait=N`: wait up to N seconds for the outcome; `respond-async`: do not wait'),
-});
+const retrySchema = z
+  .strictObject({
+    schedule: z
+      .array(z.int().min(1).max(2_592_000))
+      .min(1)
+      .max(10)
+      .describe('Seconds before each further round; the last one serves for all after it'),
+    attempts_max: z.int().min(2).max(10).describe('Rounds in all, the first one included'),
+  })
+  .describe('Try again later where the card was declined for a reason that may pass');
 
 const body = z
   .strictObject({
@@ -38,6 +46,14 @@ const body = z
     customer_name: changeableFields.customer_name.optional(),
     description: changeableFields.description.optional(),
     metadata: changeableFields.metadata.default({}),
+    capture: z
+      .enum(['automatic', 'manual'])
+      .default('automatic')
+      .describe('`manual`: only reserve the amount; take it, or a part, with `POST /payments/{id}/capture`'),
+    return_url: text(2_000)
+      .optional()
+      .describe('Where the payer’s browser goes after it was somewhere else: https, or http in test mode'),
+    retry: retrySchema.optional(),
     is_test: z.boolean().optional().describe('Must equal the mode of the API key'),
   })
   .superRefine((given, context) => {
@@ -46,7 +62,7 @@ const body = z
   })
   .meta({ id: 'CreatePayment' });
 
-type CreateRequest = RouteRequest<z.infer<typeof headers>, unknown, z.infer<typeof body>>;
+type CreateRequest = RouteRequest<z.infer<typeof repeatableHeaders>, unknown, z.infer<typeof body>>;
 
 /** `POST /api/v1/payments`. */
 export const createPayment = merchantRoute(
@@ -60,7 +76,7 @@ export const createPayment = merchantRoute(
       'Repeat with the same `Idempotency-Key` to learn the state as it is then.',
     permission: 'payments:write',
     envelope: 'object',
-    headers,
+    headers: repeatableHeaders,
     params: z.object({}),
     body,
     responses: {
@@ -81,24 +97,44 @@ export const createPayment = merchantRoute(
     ],
   },
   async (deps, request, caller) => {
-    if (request.body.is_test !== undefined && request.body.is_test !== caller.isTest) {
-      const detail = `must be ${caller.isTest}: this is a ${caller.isTest ? 'test' : 'live'} key`;
-      throw new Problem('validation_failed', { errors: [{ pointer: '/is_test', detail }] });
-    }
+    requireFitting(request.body, caller);
     const key = request.headers['idempotency-key'] ?? randomUUID();
-    const submission = submissionOf(request, caller, key);
-    const existing = await findExisting(deps, caller, submission);
-    if (existing !== null) requireSameBody(existing, submission);
-    const isSettled = existing !== null && existing.status !== 'pending';
-    const payment = isSettled ? existing : await submitAndRead(deps, request, caller, submission);
+    const errand = creation(deps, caller, submissionOf(request, caller, key));
+    const existing = await readBefore(errand, errand.read);
+    if (existing === null) requireCurrency(request.body, caller);
+    const isDecided = existing !== null && existing.status !== 'pending';
+    const payment = isDecided ? existing : await submitAndRead(deps, request, caller.settings.wait, errand);
     const isReplay = existing !== null || payment.correlation_id !== request.requestId;
-    return answer(payment, key, isReplay);
+    return {
+      status: payment.status === 'pending' ? 202 : 201,
+      headers: repeatHeaders(`/api/v1/payments/${payment.id}`, key, isReplay),
+      data: toPaymentObject(payment),
+    };
   },
   (request, caller, outage) => {
-    const key = request.headers['idempotency-key'] ?? randomUUID();
-    return retryLater('not_accepted', submissionOf(request, caller, key), outage);
+    const idempotencyKey = request.headers['idempotency-key'] ?? randomUUID();
+    const paymentId = paymentIdOf({ ...caller, idempotencyKey });
+    return notAccepted({ paymentId, idempotencyKey }, false, outage);
   },
 );
+
+/** Throws `validation_failed` for what this key, or this merchant, may not ask for. */
+function requireFitting(given: CreateRequest['body'], { isTest }: Caller): void {
+  const errors: FieldError[] = [];
+  if (given.is_test !== undefined && given.is_test !== isTest) {
+    errors.push({ pointer: '/is_test', detail: `must be ${isTest}: this is a ${isTest ? 'test' : 'live'} key` });
+  }
+  const wrongUrl = given.return_url === undefined ? null : webUrlProblem(given.return_url, isTest);
+  if (wrongUrl !== null) errors.push({ pointer: '/return_url', detail: wrongUrl });
+  if (errors.length > 0) throw new Problem('validation_failed', { errors });
+}
+
+/** The same for a currency: of a new payment alone, because the merchant may have had others before. */
+function requireCurrency({ currency }: CreateRequest['body'], { settings: { currencies } }: Caller): void {
+  if (currencies === null || currencies.includes(currency)) return;
+  const detail = `must be one of yours: ${currencies.join(', ')}`;
+  throw new Problem('validation_failed', { errors: [{ pointer: '/currency', detail }] });
+}
 
 function submissionOf(request: CreateRequest, caller: Caller, key: string): PaymentSubmission {
   const given = request.body;
@@ -114,7 +150,7 @@ function submissionOf(request: CreateRequest, caller: Caller, key: string): Paym
       requestHash: hashOfBody(request.rawBody),
       externalId: given.external_id ?? null,
       correlationId: request.requestId,
-      actor: `api_key:${caller.keyId}`,
+      actor: caller.actor,
       origin: request.origin,
       amountMinor: parsed.money.amountMinor.toString(),
       currency: parsed.money.currency,
@@ -127,116 +163,49 @@ function submissionOf(request: CreateRequest, caller: Caller, key: string): Paym
       description: given.description ?? null,
       metadata: given.metadata,
       receivedAt: request.receivedAt.toISOString(),
-      expiresAfterSeconds: settings.expires_after,
-      askForSeconds: settings.ask_for,
       routing: settings.routing,
+      terms: termsOf(given, settings),
+      captureMethod: given.capture,
+      returnUrl: given.return_url === undefined ? null : new URL(given.return_url).href,
     },
   };
 }
 
-/** The row by its key. Where the database refuses, nothing was sent yet: certainly not accepted by this request. */
-async function findExisting(deps: ApiDeps, caller: Caller, submission: PaymentSubmission): Promise<PaymentRow | null> {
-  try {
-    return await findPayment(deps.db, caller, submission.paymentId);
-  } catch (cause) {
-    throw retryLater('not_accepted', submission, cause);
-  }
-}
-
-function requireSameBody(existing: PaymentRow, submission: PaymentSubmission): void {
-  if (existing.request_hash !== submission.request.requestHash) throw new Problem('idempotency_key_reused');
-}
-
-/** Between two submissions, where the first ended at once; doubled from one to the next, up to a cap. */
-const pauseMinMs = 100;
-const pauseMaxMs = 1_000;
-
-/** However long the caller wants to wait, the row's commit is waited for at least so long. */
-const acceptanceWaitMs = 5_000;
-
-/**
- * Starts the workflow or attaches to it, waits as long as the caller wants, and reads the row. Whatever the engine says,
- * the answer comes from the row.
- */
-async function submitAndRead(
-  deps: ApiDeps,
-  request: CreateRequest,
-  caller: Caller,
-  submission: PaymentSubmission,
-): Promise<PaymentRow> {
-  const preference = request.headers.prefer;
-  const waitSeconds = preference?.waitSeconds ?? caller.settings.wait;
-  const isPatient = waitSeconds > 0 && preference?.respondAsync !== true;
-  const received = request.receivedAt.getTime();
-  const outcomeBy = received + waitSeconds * 1000;
-  const acceptedBy = Math.max(outcomeBy, received + acceptanceWaitMs);
-
-  let until: 'accepted' | 'outcome' = isPatient ? 'outcome' : 'accepted';
-  let isSent = false;
-  for (let pauseMs = pauseMinMs; ; pauseMs = Math.min(pauseMaxMs, pauseMs * 2)) {
-    const deadline = until === 'outcome' ? outcomeBy : acceptedBy;
-    const submitted = await deps.payments.submit(submission, until, deadline);
-    isSent ||= submitted.kind !== 'not_taken';
-    const row = await readAfter(deps, caller, submission, isSent);
-    if (row !== null) requireSameBody(row, submission);
-    // With a row of this body, it was the run of another body that was refused.
-    else if (submitted.kind === 'refused')
-      throw new Problem(submitted.code === 'not_found' ? 'internal_error' : submitted.code);
-    const now = Date.now();
-    if (row !== null && (row.status !== 'pending' || until === 'accepted' || now >= outcomeBy)) return row;
-    const last = submitted.kind === 'stored' ? await deps.payments.resume(submission, acceptedBy) : submitted;
-    const isRefused = last?.kind === 'not_taken';
-    const cause = last !== null && 'cause' in last ? last.cause : undefined;
-    if (row === null && (now >= acceptedBy || isRefused)) throw notAccepted(submission, isSent, cause);
-    if (row !== null && isRefused) {
-      // Its row says that it is accepted; Temporal, which could say more, is away or refuses.
-      deps.logger.warn({ err: cause, payment_id: row.id, request_id: request.requestId }, 'not sent to Temporal');
-      return row;
-    }
-    await pause(Math.max(0, Math.min(pauseMs, deadline - now)));
-    if (now >= outcomeBy) until = 'accepted';
-  }
-}
-
-/** The row after a submission. A database that is away now says nothing about what was sent before. */
-async function readAfter(
-  deps: ApiDeps,
-  caller: Caller,
-  submission: PaymentSubmission,
-  isSent: boolean,
-): Promise<PaymentRow | null> {
-  try {
-    return await findPayment(deps.db, caller, submission.paymentId);
-  } catch (cause) {
-    throw notAccepted(submission, isSent, cause);
-  }
-}
-
-/** The refusal of a request without a row: what it sent may still arrive. */
-function notAccepted(submission: PaymentSubmission, isSent: boolean, cause?: unknown): Problem {
-  return retryLater(isSent ? 'acceptance_unknown' : 'not_accepted', submission, cause);
-}
-
-function retryLater(
-  code: 'not_accepted' | 'acceptance_unknown',
-  submission: PaymentSubmission,
-  cause?: unknown,
-): Problem {
-  return new Problem(code, {
-    headers: { 'Retry-After': '2', 'Idempotency-Key': submission.request.idempotencyKey },
-    members: { payment_id: submission.paymentId },
-    cause,
-  });
-}
-
-function answer(payment: PaymentRow, key: string, isReplay: boolean): RouteAnswer {
+/** The merchant's terms as they are now, for this payment. */
+function termsOf({ currency, retry }: CreateRequest['body'], settings: MerchantSettings): PaymentTerms {
   return {
-    status: payment.status === 'pending' ? 202 : 201,
-    headers: {
-      Location: `/api/v1/payments/${payment.id}`,
-      'Idempotency-Key': key,
-      ...(isReplay ? { 'Idempotent-Replayed': 'true' } : {}),
+    expiresAfterSeconds: settings.expires_after,
+    askForSeconds: settings.ask_for,
+    actionWithinSeconds: settings.action_within,
+    captureWithinSeconds: settings.capture_within,
+    retry: retry === undefined ? null : { scheduleSeconds: retry.schedule, attemptsMax: retry.attempts_max },
+    feeBasisPoints: settings.fee.basis_points,
+    feeFixedMinor: fixedFeeMinor(settings.fee.fixed[currency], currency).toString(),
+  };
+}
+
+function fixedFeeMinor(fee: string | undefined, currency: string): bigint {
+  if (fee === undefined) return 0n;
+  const parsed = parseMoney(fee, currency);
+  invariant(parsed.ok, 'the settings were validated');
+  return parsed.money.amountMinor;
+}
+
+function creation(deps: ApiDeps, caller: Caller, submission: PaymentSubmission): Errand<PaymentRow> {
+  const { paymentId, request } = submission;
+  return {
+    paymentId,
+    idempotencyKey: request.idempotencyKey,
+    submit: (until, deadline) => deps.payments.submit(submission, until, deadline),
+    resume: (deadline) => deps.payments.resume(submission, deadline),
+    async read() {
+      const row = await findPayment(deps.db, caller, paymentId);
+      if (row !== null && row.request_hash !== request.requestHash) throw new Problem('idempotency_key_reused');
+      return row;
     },
-    data: toPaymentObject(payment),
+    /** One that waits for its next round may wait for days. */
+    isSettled: (row) => row.status !== 'pending' || row.retry_at !== null,
+    refusal: (refused) =>
+      refused.code === 'not_found' ? new Problem('internal_error') : problemOfRefusal(refused, 'internal_error'),
   };
 }

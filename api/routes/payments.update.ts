@@ -35,7 +35,7 @@ export const updatePayment = merchantRoute(
   },
   async (deps, request, caller) => {
     const row = await changePayment(deps.db, caller, requirePaymentId(request.params.id), request.body, {
-      actor: `api_key:${caller.keyId}`,
+      actor: caller.actor,
       origin: request.origin,
       correlationId: request.requestId,
       now: request.receivedAt.toISOString(),

@@ -13,6 +13,7 @@ import { hashOfBody } from '../request-hash.ts';
 import { idempotencyKey } from '../request-headers.ts';
 import { type Caller, merchantRoute } from '../route.ts';
 import { text } from '../text.ts';
+import { webUrlProblem } from '../web-url.ts';
 import { eventType, newWebhookEndpointSchema, toWebhookEndpointObject } from '../webhook-object.ts';
 
 const activeMax = 20;
@@ -108,14 +109,11 @@ async function make(deps: ApiDeps, caller: Caller, wanted: Wanted): Promise<Made
 
 /** Throws `validation_failed` for a URL that events may not go to. */
 async function requireUrl(deps: ApiDeps, { isTest }: Caller, given: string): Promise<void> {
-  const url = URL.canParse(given) ? new URL(given) : null;
-  const isWeb = url?.protocol === 'https:' || (url?.protocol === 'http:' && isTest);
-  if (url === null || !isWeb)
-    throw refused(isTest ? 'must be an http(s):// URL' : 'must be an https:// URL in live mode');
-  if (url.username !== '' || url.password !== '') throw refused('must not hold a user name or a password');
+  const wrong = webUrlProblem(given, isTest);
+  if (wrong !== null) throw refused(wrong);
   if (given.includes('#')) throw refused('must not have a fragment');
   try {
-    await deps.webhooks.addressGuard.addressOf(url.hostname.replaceAll(/^\[|\]$/g, ''));
+    await deps.webhooks.addressGuard.addressOf(new URL(given).hostname.replaceAll(/^\[|\]$/g, ''));
   } catch (error) {
     if (error instanceof AddressRefused) throw refused('must not lead to a private or local address');
     // A name that is not known yet may be tomorrow, and is judged again at every connection.

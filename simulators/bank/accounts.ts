@@ -1,4 +1,4 @@
-import type { Movement } from './movement.ts';
+import type { Movement, MovementKind } from './movement.ts';
 
 /** One account as `GET /bank/accounts` shows it. */
 export interface Account {
@@ -7,24 +7,44 @@ export interface Account {
   readonly balance_minor: string;
 }
 
-/** The balances of the bank: per currency one account of the cardholders and one of the merchants. They start at
- * zero, and because every movement takes from one what it gives to the other, their sum stays zero. */
-export class Accounts {
-  private readonly takenByCurrency = new Map<string, bigint>();
+type Party = 'cardholders' | 'holds' | 'merchants';
 
-  /** Moves the amount of a charge from the cardholders to the merchants. */
-  apply(movement: Movement): void {
-    const before = this.takenByCurrency.get(movement.currency) ?? 0n;
-    this.takenByCurrency.set(movement.currency, before + BigInt(movement.amount_minor));
+const ways: Readonly<Record<MovementKind, readonly [from: Party, to: Party]>> = {
+  charge: ['cardholders', 'merchants'],
+  authorize: ['cardholders', 'holds'],
+  capture: ['holds', 'merchants'],
+  void: ['holds', 'cardholders'],
+  refund: ['merchants', 'cardholders'],
+};
+
+/** The balances of the bank: per currency one account of the cardholders, one of the merchants, and one of what is
+ * held once something was. They start at zero, and because every movement takes from one what it gives to another,
+ * their sum stays zero. */
+export class Accounts {
+  private readonly byCurrency = new Map<string, Map<Party, bigint>>();
+
+  /** Moves the amount the way that the kind of the movement goes. */
+  apply({ kind, currency, amount_minor: amountMinor }: Movement): void {
+    const balances = this.byCurrency.get(currency) ?? new Map<Party, bigint>();
+    this.byCurrency.set(currency, balances);
+    const [from, to] = ways[kind];
+    const add = (party: Party, amount: bigint) => balances.set(party, (balances.get(party) ?? 0n) + amount);
+    add(from, -BigInt(amountMinor));
+    add(to, BigInt(amountMinor));
   }
 
   /** All accounts, by currency. */
   list(): Account[] {
-    return [...this.takenByCurrency]
+    return [...this.byCurrency]
       .toSorted(([one], [other]) => one.localeCompare(other))
-      .flatMap(([currency, taken]) => [
-        { id: `cardholders_${currency}`, currency, balance_minor: String(-taken) },
-        { id: `merchants_${currency}`, currency, balance_minor: String(taken) },
-      ]);
+      .flatMap(([currency, balances]) =>
+        (['cardholders', 'holds', 'merchants'] as const)
+          .filter((party) => party !== 'holds' || balances.has(party))
+          .map((party) => ({
+            id: `${party}_${currency}`,
+            currency,
+            balance_minor: String(balances.get(party) ?? 0n),
+          })),
+      );
   }
 }

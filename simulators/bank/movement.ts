@@ -8,8 +8,13 @@ export const amountMinorSchema = z
 /** An ISO 4217 code in form; the bank keeps accounts in any currency. */
 export const currencySchema = z.string().regex(/^[A-Z]{3}$/, 'must be three capital letters');
 
+const movementKindSchema = z.enum(['charge', 'authorize', 'capture', 'void', 'refund']);
+/** What a movement does: a charge takes from the cardholder and gives to the merchant, an authorization holds what a
+ * capture gives to the merchant and a void gives back, and a refund gives back what the merchant had. */
+export type MovementKind = z.infer<typeof movementKindSchema>;
+
 const movementFields = {
-  kind: z.literal('charge'),
+  kind: movementKindSchema,
   provider: z.string().min(1),
   reference: z.string().min(1),
   idempotency_key: z.string().min(1),
@@ -19,7 +24,7 @@ const movementFields = {
 
 /** What a face asks the bank to move. */
 export const movementOrderSchema = z.strictObject(movementFields);
-/** What a face asks the bank to move: from the cardholders' account of the currency to the merchants'. */
+/** What a face asks the bank to move between the accounts of a currency. */
 export type MovementOrder = z.infer<typeof movementOrderSchema>;
 
 /** A movement as it stands in the book and as `GET /bank/movements` shows it. */

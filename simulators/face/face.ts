@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import type { HttpError, Wording } from '../http.ts';
+import type { Wording } from '../http.ts';
+import { HttpError } from '../http.ts';
 import type { CallClass, Faults, Injection } from './faults.ts';
 import { pause } from './later.ts';
 import type { ParkableCall, Parking } from './parking.ts';
@@ -41,7 +42,8 @@ interface Work {
   readonly afterMs?: number;
   /** Runs the work while its key is held. */
   readonly whileReserved?: (work: () => Promise<void>) => Promise<void>;
-  /** Resolves when all that the answer tells is stored. */
+  /** Resolves when all that the answer tells is stored. Throws an `HttpError` when the rules refuse now what they let
+   * pass when the call came in; then nothing is stored. */
   readonly commit: () => Promise<Answer>;
 }
 
@@ -63,7 +65,7 @@ export async function serve(face: Face, call: Call, course: Course): Promise<voi
     case 'ignore':
       return;
     case 'refuse':
-      await deliver(face, call, { status: course.error.status, body: face.wording(course.error) }, injection);
+      await deliver(face, call, refusalOf(face, course.error), injection);
       return;
     case 'repeat':
       await deliver(face, call, course.answer, injection);
@@ -85,12 +87,22 @@ async function carryOut(face: Face, call: Call, work: Work, injection: Injection
   const isLate = injection?.fault === 'late_commit';
   if (isLate) await pause(face, injection.delayMs ?? lateCommitMsDefault);
   await pause(face, work.afterMs ?? 0);
-  const answer = await between(face, call, async () => {
-    const committed = await work.commit();
-    if (isLate) injection.happened();
-    return committed;
-  });
-  if (!isLate) await deliver(face, call, answer, injection);
+  try {
+    const answer = await between(face, call, async () => {
+      const committed = await work.commit();
+      if (isLate) injection.happened();
+      return committed;
+    });
+    if (!isLate) await deliver(face, call, answer, injection);
+  } catch (error) {
+    if (!(error instanceof HttpError)) throw error;
+    // Nothing was committed, so no fault of a commit can strike any more; a late one had no answer to give.
+    if (!isLate) await deliver(face, call, refusalOf(face, error), undefined);
+  }
+}
+
+function refusalOf({ wording }: Face, error: HttpError): Answer {
+  return { status: error.status, body: wording(error) };
 }
 
 async function between<T>(face: Face, call: Call, act: () => T | Promise<T>): Promise<T> {

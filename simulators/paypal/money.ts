@@ -30,18 +30,26 @@ const decimals: ReadonlyMap<string, Decimals> = new Map([
   ['JPY', { paypal: 0, iso: 0 }],
 ]);
 
-/** The amount in minor units of ISO 4217, as the bank books it. Throws a 422 when PayPal does not take the currency, so
- * many decimals, or nothing at all. */
-export function minorUnitsOf({ currency_code: code, value }: Money): bigint {
-  const { paypal, iso } = decimalsOf(code);
+/** The amount in minor units of ISO 4217, as the bank books it. Throws a 422 that names the field when PayPal does not
+ * take the currency, so many decimals, or nothing at all. */
+export function minorUnitsOf({ currency_code: code, value }: Money, field = 'amount'): bigint {
+  const { paypal, iso } = decimalsOf(code, field);
   const [whole = '', fraction = ''] = value.split('.');
   if (fraction.length > paypal) {
     const issue = paypal === 0 ? 'DECIMALS_NOT_SUPPORTED' : 'DECIMAL_PRECISION';
-    throw new HttpError(422, issue, `${code} takes ${paypal} decimals`, valueField);
+    throw new HttpError(422, issue, `${code} takes ${paypal} decimals`, `${field}.value`);
   }
   const amount = BigInt(whole + fraction.padEnd(iso, '0'));
-  if (amount === 0n) throw new HttpError(422, 'CANNOT_BE_ZERO_OR_NEGATIVE', 'Must be greater than zero', valueField);
+  if (amount === 0n) {
+    throw new HttpError(422, 'CANNOT_BE_ZERO_OR_NEGATIVE', 'Must be greater than zero', `${field}.value`);
+  }
   return amount;
+}
+
+/** Minor units of ISO 4217 as PayPal writes them. They must be of a currency that PayPal takes, and fit its decimals. */
+export function moneyOf(amountMinor: bigint, code: string): Money {
+  const { paypal, iso } = decimalsOf(code);
+  return written(amountMinor / 10n ** BigInt(iso - paypal), code, paypal);
 }
 
 /** The amount as PayPal shows it, with all its decimals. */
@@ -57,16 +65,17 @@ export function oneMore(money: Money): Money {
 function shifted({ currency_code: code, value }: Money, by: bigint): Money {
   const { paypal } = decimalsOf(code);
   const [whole = '', fraction = ''] = value.split('.');
-  const digits = String(BigInt(whole + fraction.padEnd(paypal, '0')) + by).padStart(paypal + 1, '0');
-  const cut = digits.length - paypal;
-  return { currency_code: code, value: paypal === 0 ? digits : `${digits.slice(0, cut)}.${digits.slice(cut)}` };
+  return written(BigInt(whole + fraction.padEnd(paypal, '0')) + by, code, paypal);
 }
 
-const amountField = 'purchase_units.0.amount';
-const valueField = `${amountField}.value`;
+function written(units: bigint, code: string, decimalsShown: number): Money {
+  const digits = String(units).padStart(decimalsShown + 1, '0');
+  const cut = digits.length - decimalsShown;
+  return { currency_code: code, value: decimalsShown === 0 ? digits : `${digits.slice(0, cut)}.${digits.slice(cut)}` };
+}
 
-function decimalsOf(code: string): Decimals {
+function decimalsOf(code: string, field = 'amount'): Decimals {
   const known = decimals.get(code);
   if (known !== undefined) return known;
-  throw new HttpError(422, 'CURRENCY_NOT_SUPPORTED', `PayPal takes no ${code}`, `${amountField}.currency_code`);
+  throw new HttpError(422, 'CURRENCY_NOT_SUPPORTED', `PayPal takes no ${code}`, `${field}.currency_code`);
 }

@@ -2,13 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import type { MovementOrder } from '../bank/movement.ts';
 import type { DeclineReason, TestToken } from '../face/test-tokens.ts';
-import { canonical, minorUnitsOf, moneySchema, oneMore } from './money.ts';
+import { testTokens } from '../face/test-tokens.ts';
+import { HttpError } from '../http.ts';
+import { minorUnitsOf, moneySchema } from './money.ts';
 
 const vaultedSchema = z.strictObject({ vault_id: z.string().min(1).max(255) });
 
 /** The body of `POST /v2/checkout/orders`: one purchase, and nothing yet that pays for it. */
 export const orderRequestSchema = z.strictObject({
-  intent: z.literal('CAPTURE'),
+  intent: z.enum(['CAPTURE', 'AUTHORIZE']),
   purchase_units: z
     .array(
       z.strictObject({
@@ -30,31 +32,34 @@ const paymentSourceSchema = z.union(
 /** What pays for an order: a card or a wallet from the vault. */
 export type PaymentSource = z.infer<typeof paymentSourceSchema>;
 
-/** The body of `POST /v2/checkout/orders/{id}/capture`. */
-export const captureRequestSchema = z.strictObject({ payment_source: paymentSourceSchema.optional() });
+/** The body of `POST /v2/checkout/orders/{id}/capture` and `/authorize`. */
+export const chargeRequestSchema = z.strictObject({ payment_source: paymentSourceSchema.optional() });
 
-const captureSchema = z.strictObject({
+const chargeFields = {
   id: z.string().min(1),
   request_id: z.string().min(1),
   payment_source: paymentSourceSchema,
-  status: z.enum(['COMPLETED', 'DECLINED', 'PENDING']),
   response_code: z.string().min(1),
   created_at: z.iso.datetime(),
   updated_at: z.iso.datetime(),
-});
-/** The capture of an order. */
-type Capture = z.infer<typeof captureSchema>;
+};
+const captureSchema = z.strictObject({ ...chargeFields, status: z.enum(['COMPLETED', 'DECLINED', 'PENDING']) });
+const authorizationSchema = z.strictObject({ ...chargeFields, status: z.enum(['CREATED', 'DENIED', 'PENDING']) });
 
-/** What PayPal keeps of an order. */
+/** What PayPal keeps of an order. By its intent it has a capture or an authorization, once somebody paid. */
 export const storedOrderSchema = z.strictObject({
   id: z.string().min(1),
   request_id: z.string().min(1),
   request: orderRequestSchema,
   created_at: z.iso.datetime(),
   capture: captureSchema.optional(),
+  authorization: authorizationSchema.optional(),
 });
 /** What PayPal keeps of an order. */
 export type StoredOrder = z.infer<typeof storedOrderSchema>;
+
+/** The capture or authorization that an order has. */
+export type Charge = z.infer<typeof captureSchema> | z.infer<typeof authorizationSchema>;
 
 type PurchaseUnit = OrderRequest['purchase_units'][number];
 
@@ -63,40 +68,54 @@ export function makeOrder(request: OrderRequest, requestId: string): StoredOrder
   return { id: newId(), request_id: requestId, request, created_at: new Date().toISOString() };
 }
 
-/** The order once its capture is decided. A token that never answers has no capture. */
-export function captureOrder(
+/** The order once its capture or authorization is decided. `declinesBefore`: how many charges with its reference were
+ * decided before. A token that never answers, or whose payer must act first, decides nothing. */
+export function chargeOrder(
   order: StoredOrder,
   asked: { readonly requestId: string; readonly source: PaymentSource },
-  token: TestToken,
-): CapturedOrder {
+  chargesBefore: number,
+): StoredOrder {
   const now = new Date().toISOString();
-  const capture = {
+  const { verdict, code } = verdictOf(tokenOf(asked.source), chargesBefore);
+  const fields = {
     id: newId(),
     request_id: asked.requestId,
     payment_source: asked.source,
-    ...verdictOf(token),
+    response_code: code,
     created_at: now,
     updated_at: now,
   };
-  return { ...order, capture };
+  return order.request.intent === 'CAPTURE'
+    ? { ...order, capture: { ...fields, status: captureWords[verdict] } }
+    : { ...order, authorization: { ...fields, status: authorizationWords[verdict] } };
 }
 
-/** An order that has its capture. */
-export type CapturedOrder = StoredOrder & { readonly capture: Capture };
-
-/** The order once its pending capture is completed. */
-export function completeCapture(order: CapturedOrder): CapturedOrder {
-  return { ...order, capture: { ...order.capture, ...completed, updated_at: new Date().toISOString() } };
-}
-
-/** The movement that a completed capture is. */
-export function movementOf(order: CapturedOrder): MovementOrder {
-  const { custom_id: reference, amount } = purchaseOf(order);
+/** The order once what was pending is approved. */
+export function completeCharge(order: StoredOrder): StoredOrder {
+  const { capture, authorization } = order;
+  const now = new Date().toISOString();
   return {
-    kind: 'charge',
+    ...order,
+    ...(capture && { capture: { ...capture, status: captureWords.approved, updated_at: now } }),
+    ...(authorization && { authorization: { ...authorization, status: authorizationWords.approved, updated_at: now } }),
+  };
+}
+
+/** The capture or authorization of the order; undefined while nobody has paid. */
+export function chargeOf({ capture, authorization }: StoredOrder): Charge | undefined {
+  return capture ?? authorization;
+}
+
+/** The movement that the order's capture or authorization is: none unless it is approved. */
+export function movementOf(order: StoredOrder): MovementOrder | undefined {
+  const { custom_id: reference, amount } = purchaseOf(order);
+  const charge = chargeOf(order);
+  if (charge?.status !== 'COMPLETED' && charge?.status !== 'CREATED') return undefined;
+  return {
+    kind: order.capture === undefined ? 'authorize' : 'charge',
     provider: 'paypal',
     reference,
-    idempotency_key: order.capture.request_id,
+    idempotency_key: charge.request_id,
     amount_minor: String(minorUnitsOf(amount)),
     currency: amount.currency_code,
   };
@@ -109,52 +128,27 @@ export function purchaseOf({ request }: StoredOrder): PurchaseUnit {
   return purchase;
 }
 
-/** The token in the vault that pays, and of which kind it must be. */
-export function vaultOf(source: PaymentSource): { kind: 'card' | 'paypal'; token: string } {
-  if ('card' in source) return { kind: 'card', token: source.card.vault_id };
-  return { kind: 'paypal', token: source.paypal.vault_id };
+/** The card or wallet that pays. Throws a 422 when the vault does not hold it. */
+export function tokenOf(source: PaymentSource): TestToken {
+  const [kind, token] = 'card' in source ? ['card', source.card.vault_id] : ['paypal', source.paypal.vault_id];
+  const known = testTokens.get(token);
+  if (known !== undefined && (known.brand === 'paypal') === (kind === 'paypal')) return known;
+  const field = `payment_source.${kind}.vault_id`;
+  throw new HttpError(422, 'TOKEN_ID_NOT_FOUND', `The vault holds no such ${kind}`, field);
 }
 
-/** The order as PayPal shows it, once it is captured with the `token` that pays. With `isWrong` it names another amount. */
-export function shownOrder(order: StoredOrder, token: TestToken | undefined, isWrong = false): object {
-  const { capture, request } = order;
-  const purchase = purchaseOf(order);
-  const amount = isWrong ? oneMore(purchase.amount) : canonical(purchase.amount);
-  const payments = capture && { captures: [shownCapture(capture, purchase, amount)] };
-  return {
-    id: order.id,
-    intent: request.intent,
-    status: capture === undefined ? 'CREATED' : 'COMPLETED',
-    ...(token && { payment_source: shownSource(token) }),
-    purchase_units: [{ ...purchase, amount, ...(payments && { payments }) }],
-    create_time: order.created_at,
-    update_time: capture?.updated_at ?? order.created_at,
-  };
+/** An id as PayPal writes them. */
+export function newId(): string {
+  return randomBytes(9).toString('hex').toUpperCase().slice(0, 17);
 }
 
-function shownCapture(capture: Capture, purchase: PurchaseUnit, amount: object): object {
-  const isPending = capture.status === 'PENDING';
-  return {
-    id: capture.id,
-    status: capture.status,
-    ...(isPending ? { status_details: { reason: 'PENDING_REVIEW' } } : {}),
-    amount,
-    final_capture: true,
-    custom_id: purchase.custom_id,
-    ...(isPending ? {} : { processor_response: { response_code: capture.response_code } }),
-    create_time: capture.created_at,
-    update_time: capture.updated_at,
-  };
-}
+type Verdict = 'approved' | 'declined' | 'pending';
 
-function shownSource(token: TestToken): object {
-  if (token.brand === 'paypal') return { paypal: { account_status: 'VERIFIED' } };
-  return { card: { brand: token.brand.toUpperCase(), last_digits: token.lastFour } };
-}
+const captureWords = { approved: 'COMPLETED', declined: 'DECLINED', pending: 'PENDING' } as const;
+const authorizationWords = { approved: 'CREATED', declined: 'DENIED', pending: 'PENDING' } as const;
 
-type Verdict = Pick<Capture, 'status' | 'response_code'>;
-
-const completed: Verdict = { status: 'COMPLETED', response_code: '0000' };
+/** What PayPal's processor says when all is well. */
+export const approvedCode = '0000';
 
 // The codes are those of PayPal's public list of processor responses. To PayPal the issuer is never away: it reaches it
 // by a way of its own.
@@ -169,21 +163,25 @@ const declines: Readonly<Record<DeclineReason, string | null>> = {
   processing_error: '0960',
 };
 
-function verdictOf({ behavior }: TestToken): Verdict {
+function verdictOf({ behavior }: TestToken, chargesBefore: number): { verdict: Verdict; code: string } {
   switch (behavior.kind) {
     case 'approve':
-      return completed;
+      return { verdict: 'approved', code: approvedCode };
     case 'pending':
-      return { status: 'PENDING', response_code: '0000' };
+      return { verdict: 'pending', code: approvedCode };
+    case 'decline':
+      return declinedFor(behavior.reason);
+    case 'later':
+      return chargesBefore < behavior.declines
+        ? declinedFor('insufficient_funds')
+        : { verdict: 'approved', code: approvedCode };
     case 'never':
-      throw new Error('A token that never answers decides nothing');
-    case 'decline': {
-      const code = declines[behavior.reason];
-      return code === null ? completed : { status: 'DECLINED', response_code: code };
-    }
+    case 'challenge':
+      throw new Error('Such a token decides nothing');
   }
 }
 
-function newId(): string {
-  return randomBytes(9).toString('hex').toUpperCase().slice(0, 17);
+function declinedFor(reason: DeclineReason): { verdict: Verdict; code: string } {
+  const code = declines[reason];
+  return code === null ? { verdict: 'approved', code: approvedCode } : { verdict: 'declined', code };
 }

@@ -1,5 +1,3 @@
-import { MockActivityEnvironment } from '@temporalio/testing';
-import { DefaultLogger } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { askProvider } from '../../activities/ask-provider.ts';
 import {
@@ -11,11 +9,10 @@ import {
 import { beginAttempt } from '../../prisma/attempts.ts';
 import { createMerchant } from '../../prisma/merchants.ts';
 import { beginPreparation, confirmPreparation } from '../../prisma/preparations.ts';
-import { createLogger } from '../../runtime/logger.ts';
-import { createWorkerMetrics } from '../../runtime/metrics.ts';
 import { attemptIdOf } from '../../workflows/domain/ids.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
 import { insertPendingPayment } from '../support/payment-row.ts';
+import { anExecution, depsWith, aProvider as providerWith } from './ground.ts';
 
 const merchantId = 'mer_1';
 let database: TestDatabase;
@@ -26,18 +23,8 @@ beforeAll(async () => {
 afterAll(() => database?.close());
 
 /** A provider that answers look-ups with "not found", unless told otherwise. */
-function aProvider(changes: Partial<Provider>): Provider {
-  return {
-    name: 'slowpay',
-    capabilities: { methods: ['credit_card'], brands: null, currencies: null },
-    idempotency: { kind: 'key' },
-    processingHorizonMs: 60_000,
-    charge: () => Promise.reject(new Error('nobody charges here')),
-    lookUpCharge: async () => null,
-    close: async () => undefined,
-    ...changes,
-  };
-}
+const aProvider = (changes: Partial<Provider>) =>
+  providerWith({ name: 'slowpay', lookUpCharge: async () => null, ...changes });
 
 /** Asks about an attempt that was sent and whose time to be sent is over. */
 async function ask(
@@ -54,20 +41,11 @@ async function ask(
   const attemptId = attemptIdOf(paymentId, 'charge', 1);
   const attempt = { attemptId, paymentId, number: 1, provider: provider.name };
   await beginAttempt(database.db, merchantId, { ...attempt, sender: 'other', sendWithinMs: -1, isUrgent: false });
-  const deps = {
-    db: database.db,
-    providers: new Map([[provider.name, provider]]),
-    logger: createLogger('test', 'silent'),
-    metrics: createWorkerMetrics(database.db.pool),
-  };
+  const deps = depsWith(database, [provider]);
   const input = { paymentId, merchantId, attemptNumber: 1, provider: provider.name, mayRepeat };
   return {
     paymentId,
-    answer: new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR', () => undefined) }).run(
-      askProvider,
-      deps,
-      input,
-    ),
+    answer: anExecution().run(askProvider, deps, input),
     state: async () =>
       (await database.admin.query('SELECT state FROM attempts WHERE id = $1', [attemptId])).rows[0].state,
   };
@@ -142,6 +120,7 @@ test('a provider that wanted two steps is asked with what it made in the first',
       idempotencyKey: attemptIdOf(paymentId, 'charge', 1),
       amountMinor: 2599n,
       currency: 'USD',
+      capture: 'automatic',
       preparationId: 'order_1',
     },
   ]);

@@ -1,6 +1,4 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { MockActivityEnvironment } from '@temporalio/testing';
-import { DefaultLogger } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { chargePayment } from '../../activities/charge-payment.ts';
 import { DoubtRemains, NotNow, RejectedInDoubt, RoundFailed, Unprepared } from '../../activities/failures.ts';
@@ -13,12 +11,11 @@ import {
 } from '../../activities/providers/provider.ts';
 import { allowRepeatOfAttempt, beginAttempt } from '../../prisma/attempts.ts';
 import { createMerchant } from '../../prisma/merchants.ts';
-import { createLogger } from '../../runtime/logger.ts';
-import { createWorkerMetrics } from '../../runtime/metrics.ts';
 import { attemptIdOf } from '../../workflows/domain/ids.ts';
 import type { ChargeOutcome, FaultKind } from '../../workflows/domain/outcome.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
 import { insertPendingPayment } from '../support/payment-row.ts';
+import { anExecution, depsWith, aProvider as providerWith } from './ground.ts';
 
 const merchantId = 'mer_1';
 let database: TestDatabase;
@@ -51,11 +48,8 @@ interface Exchange {
 function aProvider(name: string, acts: { readonly charge?: Act<ChargeOutcome>; readonly prepare?: Act<string> } = {}) {
   const { charge: chargeAct = () => approved, prepare } = acts;
   const exchanges: Exchange[] = [];
-  const provider: Provider = {
+  const provider = providerWith({
     name,
-    capabilities: { methods: ['credit_card'], brands: null, currencies: null },
-    idempotency: { kind: 'key' },
-    processingHorizonMs: 30_000,
     ...(prepare && {
       async prepare(request: PrepareRequest, call: ProviderCall) {
         exchanges.push({ operation: 'prepare', request, call });
@@ -66,9 +60,7 @@ function aProvider(name: string, acts: { readonly charge?: Act<ChargeOutcome>; r
       exchanges.push({ operation: 'charge', request, call });
       return chargeAct();
     },
-    lookUpCharge: () => Promise.reject(new Error('nobody asks here')),
-    close: async () => undefined,
-  };
+  });
   return { provider, exchanges };
 }
 
@@ -88,17 +80,9 @@ async function charge(
 ) {
   const { isUrgent = false, isLocal = false, attempt = 1, onCancel } = options;
   const all = providers.map(({ provider }) => provider);
-  const deps = {
-    db: database.db,
-    providers: new Map(all.map((provider) => [provider.name, provider])),
-    logger: createLogger('test', 'silent'),
-    metrics: createWorkerMetrics(database.db.pool),
-  };
+  const deps = depsWith(database, all);
   const candidates = all.map(({ name }, index) => ({ attemptNumber: index + 1, provider: name }));
-  const environment = new MockActivityEnvironment(
-    { isLocal, attempt },
-    { logger: new DefaultLogger('ERROR', () => undefined) },
-  );
+  const environment = anExecution({ isLocal, attempt });
   onCancel?.(() => environment.cancel());
   const input = { paymentId, merchantId, candidates, isUrgent };
   const answer: unknown = await environment.run(chargePayment, deps, input).catch((error: unknown) => error);
@@ -161,9 +145,33 @@ describe('a charge', () => {
       currency: 'USD',
       paymentMethod: 'credit_card',
       cardToken: 'tok',
+      capture: 'automatic',
       preparationId: null,
     });
     expect(first.exchanges[0]?.call.mayStillSend()).toBe(true);
+  });
+
+  test('says whether to take the money or to reserve it, and by which link the payer comes back, each time the same', async () => {
+    const paymentId = await insertPendingPayment(database, { capture_method: 'manual' });
+    const [first, second] = [aProvider('first', { charge: fails(fault('unavailable')) }), aProvider('second')];
+    for (let round = 0; round < 2; round++) await charge(paymentId, [first]);
+    await charge(paymentId, [first, second]);
+    const { rows } = await database.admin.query('SELECT return_token AS token FROM payments WHERE id = $1', [
+      paymentId,
+    ]);
+    const returnUrl = `http://payments.example/api/v1/payments/${paymentId}/return/${rows[0].token}`;
+    const requests = [...first.exchanges, ...second.exchanges].map(({ request }) => request);
+    expect(requests).toHaveLength(4);
+    for (const request of requests) expect(request).toMatchObject({ capture: 'manual', returnUrl });
+  });
+
+  test('that waits for its payer is an answer, whose attempt stays open', async () => {
+    const paymentId = await insertPendingPayment(database);
+    const outcome: ChargeOutcome = { kind: 'requires_action', response, redirectUrl: 'http://127.0.0.1:1/challenge/1' };
+    const [first, second] = [aProvider('first', { charge: () => outcome }), aProvider('second')];
+    expect(await charge(paymentId, [first, second])).toMatchObject({ kind: 'answered', outcome });
+    expect(second.exchanges).toEqual([]);
+    expect(await standing(paymentId)).toMatchObject({ open: chargeOf(paymentId), attempts: [{ state: 'sent' }] });
   });
 
   test('of a payment that is over is sent to nobody', async () => {

@@ -152,8 +152,10 @@ describe('a receiver that hangs', () => {
 
   test('is told four events at a time; the rest comes back soon, untried, and others are not concerned', async () => {
     const { hanging, answers, ids, healthyId } = await aCrowd();
-    const ends = ids.map((id) => failureOf(inAttempt(1, id)));
+    let sentBack = 0;
+    const ends = ids.map((id) => failureOf(inAttempt(1, id)).finally(() => (sentBack += 1)));
     await until('four are on their way', () => answers.length === 4);
+    await until('the others were sent back', () => sentBack === 6); // or they would have the room that the four leave
     expect(await inAttempt(1, healthyId)).toEqual({ state: 'delivered' });
     const busy = await Promise.race(ends);
     expect(busy).toMatchObject({ type: 'receiver_busy', nonRetryable: false });

@@ -5,12 +5,12 @@ import { recordTransition } from '../../activities/record-transition.ts';
 import { createMerchant } from '../../prisma/merchants.ts';
 import { acceptPayment } from '../../prisma/payments.ts';
 import { createLogger } from '../../runtime/logger.ts';
-import { createWorkerMetrics } from '../../runtime/metrics.ts';
 import { failureOf } from '../../workflows/domain/failure.ts';
 import { paymentIdOf } from '../../workflows/domain/ids.ts';
 import type { PaymentSnapshot, Transition } from '../../workflows/ports.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
 import { aPaymentRequest } from '../support/payment-request.ts';
+import { depsWith } from './ground.ts';
 
 const merchantId = 'mer_1';
 let database: TestDatabase;
@@ -21,10 +21,9 @@ beforeAll(async () => {
   await createMerchant(database.db, { id: merchantId, name: 'Merchant' });
 });
 beforeEach(() => {
-  const { db } = database;
   log = '';
   const logger = createLogger('worker', 'info', { write: (line) => void (log += line) });
-  deps = { db, providers: new Map(), logger, metrics: createWorkerMetrics(db.pool) };
+  deps = depsWith(database, [], { logger });
 });
 afterAll(() => database?.close());
 
@@ -51,6 +50,8 @@ function write(payment: PaymentSnapshot, changes: Pick<Transition, 'toStatus' | 
     attemptEnd: null,
     provider: null,
     failure: null,
+    redirectUrl: null,
+    retryAt: null,
     alert: null,
     actor: 'system',
     action: 'test',

@@ -12,7 +12,7 @@ const run = promisify(execFile);
 const root = new URL('../../', import.meta.url);
 
 const media = z.record(
-  z.string().regex(/^(application\/|text\/plain$)/),
+  z.string().regex(/^(application\/|text\/(plain|html)$|\*\/\*$)/),
   z.strictObject({ schema: z.record(z.string(), z.unknown()) }),
 );
 const parameter = z.strictObject({
@@ -66,9 +66,19 @@ const routeOf = (operationId: string) => {
   return route;
 };
 
+const mediaOf = new Map<string, string>([
+  ['text', 'text/plain'],
+  ['page', 'text/html'],
+]);
+
 test('every route has a file that says of what it is and what it does: resource.verb.ts', () => {
   const files = readdirSync(new URL('api/routes/', root)).filter((file) => file !== 'index.ts');
-  expect(files.filter((file) => !/^[a-z]+(-[a-z]+)*\.(create|get|list|update)\.ts$/.test(file))).toEqual([]);
+  expect(
+    files.filter(
+      (file) =>
+        !/^[a-z]+(-[a-z]+)*\.(create|get|list|update|cancel|capture|close|receive|refund|resolve)\.ts$/.test(file),
+    ),
+  ).toEqual([]);
   expect(files).toHaveLength(routes.length);
 });
 
@@ -107,11 +117,13 @@ describe('the OpenAPI document', () => {
   test.each(operations)('$method $path answers a list exactly as its envelope says', ({ operationId, responses }) => {
     const { envelope } = routeOf(operationId);
     const bodies = Object.entries(responses).filter(([status]) => status.startsWith('2'));
-    const members = { none: [], text: [], object: ['data'], list: ['data', 'has_more', 'next_cursor'] }[envelope];
+    const members = { none: [], text: [], page: [], object: ['data'], list: ['data', 'has_more', 'next_cursor'] }[
+      envelope
+    ];
     for (const [, { content }] of bodies) {
       const { required = [] } = z
         .looseObject({ required: z.array(z.string()).optional() })
-        .parse((content['application/json'] ?? content['text/plain'])?.schema);
+        .parse(Object.values(content)[0]?.schema);
       if (members.length > 0) expect(required).toEqual([...members, 'request_id', 'timestamp']);
       expect(required.includes('next_cursor')).toBe(envelope === 'list');
     }
@@ -122,7 +134,11 @@ describe('the OpenAPI document', () => {
     ({ operationId, security, description }) => {
       const { permission } = routeOf(operationId);
       expect(security).toHaveLength(permission === null ? 0 : 1);
-      if (permission !== null) expect(description).toContain(`\`${permission}\` (${permissions[permission]})`);
+      expect(security.flatMap(Object.keys)).toEqual(
+        permission === null ? [] : [permission === 'operator' ? 'operatorKey' : 'apiKey'],
+      );
+      if (permission === 'operator') expect(description).toContain('operators’ keys');
+      else if (permission !== null) expect(description).toContain(`\`${permission}\` (${permissions[permission]})`);
     },
   );
 
@@ -133,7 +149,7 @@ describe('the OpenAPI document', () => {
       expect(Object.keys(responses)).toEqual(expect.arrayContaining(Object.keys(route.responses)));
       for (const status of Object.keys(route.responses))
         expect(Object.keys(responses[status]?.content ?? {})).toContain(
-          route.envelope === 'text' ? 'text/plain' : 'application/json',
+          mediaOf.get(route.envelope) ?? 'application/json',
         );
       const always: ProblemCode[] = [
         'invalid_header',

@@ -64,6 +64,7 @@ describe('PUT /payments/{id}', () => {
         event_id: null,
         merchant_id: 'mer_1',
         is_test: true,
+        object_id: id,
         payment_id: id,
         actor: `api_key:${key.split('_')[2]}`,
         origin: expect.stringContaining('127.0.0.1'),

@@ -71,16 +71,46 @@ describe('an event as merchants see it', () => {
     });
   });
 
+  test('of a movement has the words of a movement', () => {
+    const object = { id: 'ref_1', payment_id: 'pay_1', status: 'failed', version: 2, amount_minor: '100' };
+    const said = { processor: 'easypay', processor_transaction_id: 'epm_1', failure_code: 'refund_declined' };
+    const data = { ...object, ...said, currency: 'KWD', is_test: true };
+    const shown = eventObjectOf({ ...stored, type: 'refund.failed', object_id: 'ref_1', data });
+    expect(shown).toMatchObject({ type: 'refund.failed', object_id: 'ref_1', sequence: 2 });
+    expect(shown.data).toEqual({
+      id: 'ref_1',
+      payment_id: 'pay_1',
+      status: 'failed',
+      amount: '0.100',
+      currency: 'KWD',
+      processor: 'easypay',
+      processor_transaction_id: 'epm_1',
+      failure: { code: 'refund_declined', message: failureOf('refund_declined').message, decline_class: 'never' },
+      is_test: true,
+    });
+  });
+
   test('keeps members that a later release added', () => {
     const { data } = eventObjectOf({ ...stored, data: { ...stored.data, fee_minor: '30', note: null } });
     expect(data).toMatchObject({ fee: '0.30', note: null });
   });
 });
 
-test('every change of status has a type, and so have delay and rerouting; no other', () => {
-  expect(eventTypes).toEqual([
-    ...paymentStatuses.map((status) => `payment.${status}`),
-    'payment.delayed',
-    'payment.rerouted',
-  ]);
+describe('the types of events', () => {
+  test('are one for every status of a payment and state of a movement, and three for what changes neither', () => {
+    const movements = ['capture', 'void', 'refund'].flatMap((kind) =>
+      ['pending', 'succeeded', 'failed', 'unresolved'].map((state) => `${kind}.${state}`),
+    );
+    expect(eventTypes).toEqual([
+      ...paymentStatuses.map((status) => `payment.${status}`),
+      'payment.delayed',
+      'payment.rerouted',
+      'payment.retry_scheduled',
+      ...movements,
+    ]);
+  });
+
+  test('are all different', () => {
+    expect(new Set(eventTypes).size).toBe(eventTypes.length);
+  });
 });

@@ -3,9 +3,18 @@ import { type DeclineClass, declineClasses, declineCodes, failureOf } from '../.
 
 /** What may follow each decline, once more: as the API's documents promise it. */
 const promised: Readonly<Record<DeclineClass, readonly string[]>> = {
-  never: ['card_declined', 'expired_card', 'incorrect_cvc', 'lost_or_stolen_card', 'suspected_fraud'],
+  never: [
+    'card_declined',
+    'expired_card',
+    'incorrect_cvc',
+    'lost_or_stolen_card',
+    'suspected_fraud',
+    'authentication_failed',
+    'authorization_expired',
+    'refund_declined',
+  ],
   retry_same: ['insufficient_funds', 'limit_exceeded'],
-  retry_other: ['not_permitted', 'issuer_unavailable', 'processing_error'],
+  retry_other: ['not_permitted', 'issuer_unavailable', 'processing_error', 'authentication_required'],
 };
 
 describe('a decline', () => {
@@ -35,6 +44,7 @@ test.each([
   'outcome_unknown',
   'amount_mismatch',
   'resolved_not_charged',
+  'resolved_not_moved',
 ] as const)('%s is no decline: it has no class', (code) => {
   expect(failureOf(code)).toMatchObject({
     code,

@@ -1,7 +1,21 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { alertIdOf, attemptIdOf, auditIdOf, base32, eventIdOf, paymentIdOf } from '../../workflows/domain/ids.ts';
+import {
+  alertIdOf,
+  attemptIdOf,
+  auditIdOf,
+  base32,
+  consequenceIdOf,
+  discrepancyIdOf,
+  eventIdOf,
+  movementIdOf,
+  type Operation,
+  paymentIdOf,
+  providerEventIdOf,
+  webhookEndpointIdOf,
+} from '../../workflows/domain/ids.ts';
+import { type MovementKind, movementKinds } from '../../workflows/domain/movement.ts';
 
 const identity = { merchantId: 'mer_1', isTest: true, idempotencyKey: 'order-17' };
 
@@ -75,6 +89,91 @@ describe('ids of what belongs to a payment', () => {
   test('never change: providers know our keys by them', () => {
     expect(attemptIdOf('pay_x', 'charge', 1)).toBe('att_721a1ajhynf7vgpgat2qvnwrz2');
     expect(eventIdOf('pay_x', 1, 'payment.pending')).toBe('evt_bzgqmz6nfdfr04fhjtch0rf99d');
+  });
+});
+
+describe('the id of a movement', () => {
+  const payment = paymentIdOf(identity);
+
+  test.each<[MovementKind, string]>([
+    ['capture', 'cap_'],
+    ['void', 'voi_'],
+    ['refund', 'ref_'],
+  ])('of kind %s begins with %s', (kind, prefix) => {
+    expect(movementIdOf(kind, payment, 'k')).toMatch(new RegExp(`^${prefix}[0-9a-hjkmnp-tv-z]{26}$`));
+  });
+
+  test('is the same in every process, and differs with its kind, payment and key', () => {
+    expect(movementIdOf('refund', payment, 'k')).toBe(movementIdOf('refund', payment, 'k'));
+    const other = paymentIdOf({ ...identity, idempotencyKey: 'order-18' });
+    const bodies = movementKinds.flatMap((kind) =>
+      [payment, other].flatMap((id) => ['k', 'K', 'k '].map((key) => movementIdOf(kind, id, key).slice(4))),
+    );
+    expect(new Set(bodies).size).toBe(18);
+  });
+
+  test('is never shared by two, wherever their parts begin and end', () => {
+    const tricky = fc.string({ unit: fc.constantFrom('a', '"', ',', '\\', '[', ']', '_', '\u0000') });
+    fc.assert(
+      fc.property(tricky, tricky, tricky, tricky, (one, key, other, otherKey) => {
+        const isSame = movementIdOf('refund', one, key) === movementIdOf('refund', other, otherKey);
+        expect(isSame).toBe(one === other && key === otherKey);
+      }),
+    );
+  });
+
+  test('never changes: providers know our movements by it', () => {
+    expect(movementIdOf('capture', 'pay_x', 'k')).toBe('cap_xe9xhb505ecsxfc4jwdcv3mnpd');
+    expect(movementIdOf('void', 'pay_x', 'void-1')).toBe('voi_pe52t2v9geg427h1hxk2z519jx');
+    expect(movementIdOf('refund', 'pay_x', 'k')).toBe('ref_vdmgcpj23g46wyd57xxn1rkeqe');
+  });
+});
+
+describe('ids of whatever else there is', () => {
+  const operations: readonly Operation[] = ['prepare', 'charge', 'capture', 'void', 'refund'];
+
+  test('one object has another key at the provider for each operation and number', () => {
+    const keys = operations.flatMap((operation) => [1, 2, 3].map((number) => attemptIdOf('pay_x', operation, number)));
+    expect(new Set(keys).size).toBe(15);
+    for (const key of keys) expect(key).toMatch(/^att_[0-9a-hjkmnp-tv-z]{26}$/);
+  });
+
+  test('what a movement’s event brings with it for the payment is an event of its own', () => {
+    const event = eventIdOf('ref_x', 2, 'refund.succeeded');
+    const ids = [event, consequenceIdOf(event), consequenceIdOf(consequenceIdOf(event)), auditIdOf(event)];
+    const audits = [auditIdOf(consequenceIdOf(event)), alertIdOf(event), alertIdOf(consequenceIdOf(event))];
+    expect(new Set([...ids, ...audits].map((id) => id.slice(4))).size).toBe(7);
+    expect(consequenceIdOf(event)).toMatch(/^evt_/);
+  });
+
+  test('a provider’s event is another one at each source and account', () => {
+    const parts = [
+      ['easypay', 'main', 'e1'],
+      ['paypal', 'main', 'e1'],
+      ['easypay', 'other', 'e1'],
+      ['easypay', 'main', 'e2'],
+      ['easypay', 'mai', 'ne1'],
+    ] as const;
+    const ids = parts.map(([source, account, id]) => providerEventIdOf(source, account, id));
+    expect(new Set(ids).size).toBe(parts.length);
+    for (const id of ids) expect(id).toMatch(/^pev_[0-9a-hjkmnp-tv-z]{26}$/);
+  });
+
+  test('a discrepancy is one for each attempt and pair of words', () => {
+    const parts = [
+      ['att_1', 'declined', 'approved'],
+      ['att_2', 'declined', 'approved'],
+      ['att_1', 'approved', 'declined'],
+      ['att_1', 'approved', 'not_found'],
+    ] as const;
+    const ids = parts.map(([attempt, recorded, reported]) => discrepancyIdOf(attempt, recorded, reported));
+    expect(new Set(ids).size).toBe(parts.length);
+    for (const id of ids) expect(id).toMatch(/^dis_[0-9a-hjkmnp-tv-z]{26}$/);
+  });
+
+  test('a payment and a webhook endpoint that share a key do not share an id', () => {
+    expect(webhookEndpointIdOf(identity)).toMatch(/^whe_[0-9a-hjkmnp-tv-z]{26}$/);
+    expect(webhookEndpointIdOf(identity).slice(4)).not.toBe(paymentIdOf(identity).slice(4));
   });
 });
 

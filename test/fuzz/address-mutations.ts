@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { testCards } from './body-mutations.ts';
 import type { Operation, Parameter } from './document.ts';
-import type { Draft } from './draft.ts';
-import type { Ground } from './ground.ts';
+import type { Ground, PathValues } from './ground.ts';
 import type { Mutation } from './mutation.ts';
 
 const inQuery = ({ parameters }: Operation): Parameter[] => parameters.filter((one) => one.in === 'query');
@@ -22,24 +21,22 @@ const oddValues = fc.oneof(
   { weight: 1, arbitrary: fc.string({ unit: 'binary' }) },
 );
 
-/** A mutation of the path's parameters: `find` says which ids to take. */
-function ofIds(
+/** A mutation of the path's parameters: `find` says which values to take. */
+function ofPath(
   name: string,
-  find: (operation: Operation, ground: Ground) => readonly string[],
+  find: (operation: Operation, ground: Ground) => readonly PathValues[],
   answers: number[],
 ): Mutation {
   return {
     name,
     fits: (operation, ground) => inPath(operation).length > 0 && find(operation, ground).length > 0,
-    change: (draft, operation, ground) => fc.constantFrom(...find(operation, ground)).map((id) => withId(draft, id)),
+    change: (draft, operation, ground) =>
+      fc
+        .constantFrom(...find(operation, ground))
+        .map((values) => ({ ...draft, pathParameters: { ...draft.pathParameters, ...values } })),
     answers,
   };
 }
-
-const withId = (draft: Draft, id: string): Draft => ({
-  ...draft,
-  pathParameters: Object.fromEntries(Object.keys(draft.pathParameters).map((name) => [name, id])),
-});
 
 const strangeIds = [
   [
@@ -162,10 +159,10 @@ export const addressMutations: readonly Mutation[] = [
       '?a&a&a',
     ].map((query) => `${path}${query}`),
   ),
-  ofIds("another merchant's id", (operation, ground) => ground.idsOf(operation.path).others, [404, 422]),
-  ofIds('an id of the other mode', (operation, ground) => ground.idsOf(operation.path).live, [404, 422]),
-  ofIds("nobody's id", (operation, ground) => nearlyIds(ground.idsOf(operation.path).mine), [404, 422]),
-  ofIds('an id that is none', () => strangeIds, [400, 404, 422]),
+  ofPath("another merchant's id", (operation, ground) => ground.valuesOf(operation.path).others, [404, 422]),
+  ofPath('an id of the other mode', (operation, ground) => ground.valuesOf(operation.path).live, [404, 422]),
+  ofPath("nobody's id", (operation, ground) => nearly(ground.valuesOf(operation.path).mine), [404, 422]),
+  ofPath('an id that is none', strangeValues, [400, 404, 422]),
   ofTarget('a path trick', (path, _operation, { apiUrl }) =>
     [
       [`${path}/`, `${path}//`, `/${path}`, path.toUpperCase(), `${path}/..`, `${path}/.`, `/.${path}`, `${path}/x`],
@@ -191,9 +188,19 @@ export const addressMutations: readonly Mutation[] = [
   ),
 ];
 
-/** Ids of the right shape that belong to nobody. */
-function nearlyIds(ids: readonly string[]): string[] {
-  return ids.map((id) => id.replace(/.$/, (last) => (last === '0' ? '1' : '0')));
+/** The same with one value at a time that has the right shape and belongs to nobody. */
+function nearly(mine: readonly PathValues[]): PathValues[] {
+  return mine.flatMap((values) =>
+    Object.entries(values).map(([name, value]) => ({
+      ...values,
+      [name]: value.replace(/.$/, (last) => (last === '0' ? '1' : '0')),
+    })),
+  );
+}
+
+/** One value at a time that is none. */
+function strangeValues(operation: Operation): PathValues[] {
+  return inPath(operation).flatMap(({ name }) => strangeIds.map((id) => ({ [name]: id })));
 }
 
 function badCursors(operation: Operation, ground: Ground): fc.Arbitrary<string> {

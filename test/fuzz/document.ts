@@ -41,16 +41,19 @@ export interface Operation {
   readonly method: string;
   /** With its parameters in braces. */
   readonly path: string;
-  readonly needsKey: boolean;
+  /** Whose key it takes; null: anybody may call it. */
+  readonly caller: 'merchant' | 'operator' | null;
   readonly parameters: readonly Parameter[];
   /** Of a JSON body; null: it takes none. */
   readonly body: Schema | null;
+  /** It takes any bytes, of which a signature says whose they are. */
+  readonly takesBytes: boolean;
   readonly answers: ReadonlyMap<number, DocumentedAnswer>;
 }
 
 interface RawOperation {
   readonly operationId: string;
-  readonly security?: readonly unknown[];
+  readonly security?: readonly Readonly<Record<string, unknown>>[];
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: Schema }>> };
   readonly responses: Readonly<
@@ -87,11 +90,22 @@ function operationOf(path: string, method: string, raw: RawOperation): Operation
     id: raw.operationId,
     method: method.toUpperCase(),
     path,
-    needsKey: (raw.security ?? []).length > 0,
+    caller: callerOf(raw),
     parameters: raw.parameters ?? [],
     body: raw.requestBody?.content['application/json']?.schema ?? null,
+    takesBytes: raw.requestBody?.content['*/*']?.schema.format === 'binary',
     answers: new Map(answers),
   };
+}
+
+function callerOf({ operationId, security = [] }: RawOperation): Operation['caller'] {
+  const schemes = security.flatMap((scheme) => Object.keys(scheme));
+  const [scheme, another] = schemes;
+  if (scheme === undefined) return null;
+  const caller = ({ apiKey: 'merchant', operatorKey: 'operator' } as const)[scheme];
+  if (caller === undefined || another !== undefined)
+    throw new Error(`${operationId} is secured by ${schemes.join(', ')}, of which no key is known: add it here`);
+  return caller;
 }
 
 /** The same with every `$ref` replaced by what it points at. */

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import type { Operation, Parameter } from './document.ts';
+import { signatureOf } from './event.ts';
 import type { WireRequest } from './exchange.ts';
-import type { Ground } from './ground.ts';
+import type { Ground, PathValues } from './ground.ts';
+import { keyOf } from './keys.ts';
 import { valueOf } from './values.ts';
 
 /** A request that is still made of parts, so that one of them can be spoiled. */
@@ -22,7 +24,7 @@ export interface Draft {
 
 /** Requests that fit the document: ids of what there is, realistic values, and some of what is optional. */
 export function validDrafts(operation: Operation, ground: Ground): fc.Arbitrary<Draft> {
-  const hints = { ...ground.hints, ...idHints(operation, ground) };
+  const hints = { ...ground.hints, ...ground.hintsOf(operation.id) };
   const of = (where: Parameter['in']) => operation.parameters.filter((parameter) => parameter.in === where);
   const some = (parameters: readonly Parameter[]) => {
     const values = parameters.map(({ name, schema }) => [name, valueOf(schema, name, hints).map(String)] as const);
@@ -35,7 +37,7 @@ export function validDrafts(operation: Operation, ground: Ground): fc.Arbitrary<
   ];
   return fc
     .record({
-      pathParameters: some(of('path')),
+      pathParameters: pathsOf(operation, ground) ?? some(of('path')),
       filters: fc.oneof(fc.constant({}), few(some(filters), 2)),
       cursor: cursors.length === 0 ? fc.constant(null) : fc.option(fc.constantFrom(...cursors)),
       headers: some(of('header')),
@@ -60,20 +62,23 @@ function few(records: fc.Arbitrary<Record<string, string>>, countMax: number): f
   );
 }
 
-function idHints(operation: Operation, ground: Ground): Record<string, fc.Arbitrary<unknown>> {
-  const names = operation.parameters.filter((parameter) => parameter.in === 'path').map(({ name }) => name);
-  const ids = ground.idsOf(operation.path).mine;
-  return ids.length === 0 ? {} : Object.fromEntries(names.map((name) => [name, fc.constantFrom(...ids)]));
+/** Values that belong together, such as a payment and its secret; null: nothing is known to be there. */
+function pathsOf({ path }: Operation, ground: Ground): fc.Arbitrary<PathValues> | null {
+  const { mine } = ground.valuesOf(path);
+  return mine.length === 0 ? null : fc.constantFrom(...mine);
 }
 
-/** The draft as it is sent, with the key of the merchant whose run this is unless it says otherwise. */
+/** The draft as it is sent: with the key of whoever may, and signed where a signature counts, unless it says otherwise. */
 export function wireRequestOf(draft: Draft, operation: Operation, ground: Ground): WireRequest {
   const body = draft.bytes ?? (draft.body === undefined ? null : Buffer.from(JSON.stringify(draft.body)));
+  const key = keyOf(operation, ground.keys);
+  const signature = operation.takesBytes ? signatureOf(ground.eventSecret, body ?? Buffer.alloc(0)) : null;
   const own = draft.headers.map(([name, value]) => [name.toLowerCase(), value] as const);
   const usual: [string, string][] = [
     ['host', new URL(ground.apiUrl).host],
     ['connection', 'close'],
-    ...(operation.needsKey ? [['authorization', `Bearer ${ground.keys.mine}`] satisfies [string, string]] : []),
+    ...(key === null ? [] : [['authorization', `Bearer ${key}`] satisfies [string, string]]),
+    ...(signature === null ? [] : [['easypay-signature', signature] satisfies [string, string]]),
     ...(body === null ? [] : [['content-type', 'application/json'] satisfies [string, string]]),
     ...(body === null ? [] : [['content-length', String(body.length)] satisfies [string, string]]),
   ];

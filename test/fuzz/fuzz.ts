@@ -3,6 +3,7 @@ import type { World } from '../support/world.ts';
 import { curlOf } from './curl.ts';
 import { type Operation, readOperations } from './document.ts';
 import { validDrafts, wireRequestOf } from './draft.ts';
+import { withEventBody } from './event.ts';
 import { exchange, type WireAnswer, type WireRequest } from './exchange.ts';
 import { type Ground, layGround } from './ground.ts';
 import { createJudge, type Judge, operationOf, slowAfterMs } from './judge.ts';
@@ -77,7 +78,7 @@ export async function fuzz(
 ): Promise<FuzzRun> {
   const operations = await readOperations(world.apiUrl);
   const ground = await layGround(world, operations, plan.seed);
-  const targets = targetsOf(operations, ground, plan.seed);
+  const targets = targetsOf(operations.map(withEventBody), ground, plan.seed);
   const run: FuzzRun = {
     plan,
     kinds: targets.length,

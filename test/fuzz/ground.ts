@@ -3,17 +3,23 @@ import type { World } from '../support/world.ts';
 import type { Operation } from './document.ts';
 import { type Draft, validDrafts, wireRequestOf } from './draft.ts';
 import { exchange } from './exchange.ts';
-import { realisticValues } from './realistic.ts';
+import { type GroundKeys, keyOf } from './keys.ts';
+import { aRefundOf, type Prepared, prepare } from './prepared.ts';
+import { realisticValues, valuesOfOperations } from './realistic.ts';
 import type { Hints } from './values.ts';
 
 /** What a run stands on: who calls, and what there is to ask for before the first request. */
 export interface Ground {
   readonly apiUrl: string;
   readonly keys: GroundKeys;
+  /** What EasyPay signs its events with. */
+  readonly eventSecret: string;
   readonly hints: Hints;
-  /** Ids of what the collection before a path's first parameter holds. */
-  idsOf(path: string): GroundIds;
-  /** Cursors of lists without filters, by operation: of the merchant whose run this is. */
+  /** What makes sense for one operation alone, by its id. */
+  hintsOf(operationId: string): Hints;
+  /** What goes into a path: what was prepared for it, or ids of what the collection before its first parameter holds. */
+  valuesOf(path: string): GroundValues;
+  /** Cursors of lists without filters, by operation: of whoever calls it in this run. */
   readonly cursors: Cursors;
   /** The same of somebody else. */
   readonly otherCursors: Cursors;
@@ -21,78 +27,93 @@ export interface Ground {
 
 type Cursors = ReadonlyMap<string, readonly string[]>;
 
-interface GroundKeys {
-  /** In test mode, as all requests that do not say otherwise. */
-  readonly mine: string;
-  /** The same merchant in live mode. */
-  readonly live: string;
-  readonly other: string;
-  /** Of a merchant whose key allows nothing. */
-  readonly powerless: string;
+/** One value for each parameter of a path: they belong together. */
+export type PathValues = Readonly<Record<string, string>>;
+
+interface GroundValues {
+  readonly mine: readonly PathValues[];
+  /** Empty where everybody may see everything. */
+  readonly live: readonly PathValues[];
+  readonly others: readonly PathValues[];
 }
 
-interface GroundIds {
-  readonly mine: readonly string[];
-  readonly live: readonly string[];
-  readonly others: readonly string[];
-}
-
-const nobody: GroundIds = { mine: [], live: [], others: [] };
+const nobody: GroundValues = { mine: [], live: [], others: [] };
 const madePerKey = 4;
 const triesMax = 40;
 
-/** Makes merchants, and some of everything that can be made, through the API alone. */
+/** Makes merchants, and some of everything that can be made and acted on. */
 export async function layGround(world: World, operations: readonly Operation[], seed: number): Promise<Ground> {
   // A payment that takes its time must not look like an API that hangs.
   const me = await world.createMerchant({ wait: 1 });
   const other = await world.createMerchant({ wait: 1 });
   const powerless = await world.createMerchant();
   await world.admin.query(`UPDATE api_keys SET permissions = '{}' WHERE merchant_id = $1`, [powerless.id]);
-  const keys = { mine: me.testKey, live: me.liveKey, other: other.testKey, powerless: powerless.testKey };
+  const { testKey: mine, liveKey: live } = me;
+  const keys = { mine, live, other: other.testKey, powerless: powerless.testKey, operator: world.operatorKey };
   const hints = realisticValues(world);
-  const empty = { apiUrl: world.apiUrl, keys, hints, idsOf: () => nobody, cursors: new Map(), otherCursors: new Map() };
+  const { apiUrl, easypayWebhookSecret: eventSecret } = world;
+  const bare = { apiUrl, keys, eventSecret, hints, hintsOf, valuesOf: () => nobody };
+  const empty = { ...bare, cursors: new Map(), otherCursors: new Map() };
 
-  const ids = new Map<string, GroundIds>();
+  const prepared = await prepare(world, mine);
+  const values = new Map<string, GroundValues>();
   for (const operation of operations) {
     if (operation.method !== 'POST' || operation.path.includes('{')) continue;
     const made = async (apiKey: string) => makeSome(operation, empty, apiKey, seed);
-    ids.set(operation.path, {
-      mine: await made(keys.mine),
-      live: await made(keys.live),
-      others: await made(keys.other),
-    });
+    values.set(operation.path, { mine: await made(mine), live: await made(live), others: await made(keys.other) });
   }
+  const [inLive, ofOthers] = await Promise.all([aRefundOf(world, live), aRefundOf(world, keys.other)]);
+  values.set('/api/v1/refunds', { mine: [], live: inLive, others: ofOthers });
+  const ofMerchants = operations.filter(({ caller }) => caller === 'merchant');
   return {
-    ...empty,
-    idsOf: (path) => ids.get(path.replace(/\/\{.*$/, '')) ?? nobody,
-    cursors: await cursorsOf(operations, empty, keys.mine),
-    otherCursors: await cursorsOf(operations, empty, keys.other),
+    ...bare,
+    hints: { ...hints, ...hintsFrom(prepared) },
+    valuesOf(path) {
+      const held = values.get(path.replace(/\/\{.*$/, '')) ?? nobody;
+      const known = prepared.values.get(path);
+      const hidden = ofMerchants.some((one) => one.path === path) ? held : nobody;
+      return { ...hidden, mine: known ?? held.mine };
+    },
+    cursors: await cursorsOf(operations, empty, keys),
+    otherCursors: await cursorsOf(ofMerchants, empty, { ...keys, mine: keys.other }),
+  };
+}
+
+const hintsOf = (operationId: string): Hints => valuesOfOperations[operationId] ?? {};
+
+function hintsFrom({ paymentIds, refundIds, captureIds }: Prepared): Hints {
+  return {
+    payment_id: fc.constantFrom(...paymentIds),
+    object_id: fc.constantFrom(...paymentIds, ...refundIds),
+    reference: fc.constantFrom(...paymentIds, ...refundIds, 'of-somebody-else'),
+    capture_id: fc.constantFrom(...captureIds),
   };
 }
 
 /** Valid requests until a few were taken; returns the ids of what they made. */
-async function makeSome(operation: Operation, ground: Ground, apiKey: string, seed: number): Promise<string[]> {
-  const ids: string[] = [];
+async function makeSome(operation: Operation, ground: Ground, apiKey: string, seed: number): Promise<PathValues[]> {
+  const made: PathValues[] = [];
   let refusal: unknown;
   for (const draft of fc.sample(validDrafts(operation, ground), { seed, numRuns: triesMax })) {
-    if (ids.length === madePerKey) break;
+    if (made.length === madePerKey) break;
     const answer = await ask(draft, operation, ground, apiKey);
     const { data } = answer as { data?: { id?: string } };
     if (data?.id === undefined) refusal = answer;
-    else ids.push(data.id);
+    else made.push({ id: data.id });
   }
-  if (ids.length > 0) return ids;
+  if (made.length > 0) return made;
   throw new Error(
     `${operation.id} took none of ${triesMax} valid requests; the last answer: ${JSON.stringify(refusal)}`,
   );
 }
 
 /** Where the first page of each list ends. */
-async function cursorsOf(operations: readonly Operation[], ground: Ground, apiKey: string): Promise<Cursors> {
+async function cursorsOf(operations: readonly Operation[], ground: Ground, keys: GroundKeys): Promise<Cursors> {
   const cursors = new Map<string, readonly string[]>();
   for (const operation of operations) {
+    const apiKey = keyOf(operation, keys);
     const isList = operation.parameters.some(({ in: where, name }) => where === 'query' && name === 'cursor');
-    if (!isList || operation.path.includes('{')) continue;
+    if (!isList || apiKey === null || operation.path.includes('{')) continue;
     const draft: Draft = { method: 'GET', pathParameters: {}, query: [['limit', '1']], headers: [], body: undefined };
     const { next_cursor: cursor } = (await ask(draft, operation, ground, apiKey)) as { next_cursor?: string | null };
     cursors.set(operation.id, cursor == null ? [] : [cursor]);

@@ -1,13 +1,15 @@
 import fc from 'fast-check';
 import { testCards } from './body-mutations.ts';
 import type { Operation } from './document.ts';
+import { signatureOf } from './event.ts';
 import type { Ground } from './ground.ts';
+import { keyOf } from './keys.ts';
 import type { Mutation } from './mutation.ts';
 
 type Header = readonly [name: string, value: string | null];
 
 const always = () => true;
-const needsKey = ({ needsKey: needed }: Operation) => needed;
+const needsKey = ({ caller }: Operation) => caller !== null;
 const declared = ({ parameters }: Operation) => parameters.filter((one) => one.in === 'header');
 
 /** A mutation that adds headers, or replaces them. */
@@ -138,8 +140,9 @@ const mediaTypes = [
   ['application/x-www-form-urlencoded'],
 ].flat();
 
-/** Almost a key, and one of another kind. */
-function wrongKeys({ mine, live }: Ground['keys']): string[] {
+/** Almost the key that it takes. */
+function wrongKeys(operation: Operation, keys: Ground['keys']): string[] {
+  const [mine, live] = [keyOf(operation, keys) ?? '', keys.live];
   return [
     ['Bearer', 'Bearer x', 'Bearer \u00e9', 'Bearer po_test__', 'Bearer __proto__', `Bearer ${'x'.repeat(7_000)}`],
     [
@@ -151,27 +154,55 @@ function wrongKeys({ mine, live }: Ground['keys']): string[] {
       `Bearer ${mine.slice(0, -1)}`,
     ],
     [`Bearer ${mine.toUpperCase()}`, `Bearer ${mine.slice(0, 20)}${live.slice(20)}`],
-    [`Bearer ${mine.replace('test', 'live')}`],
+    [`Bearer ${mine.replace(/test|operator/, 'live')}`],
   ].flat();
 }
 
-/** What can be wrong with headers, the key among them. */
+/** A good key, where somebody else may call. */
+function keyOfOthers(
+  name: string,
+  caller: Operation['caller'],
+  find: (keys: Ground['keys']) => string,
+  status: number,
+): Mutation {
+  return {
+    name,
+    fits: (operation) => operation.caller === caller,
+    change: (draft, _operation, { keys }) =>
+      fc.constant({ ...draft, headers: [...draft.headers, ['authorization', `Bearer ${find(keys)}`] as const] }),
+    answers: [status],
+  };
+}
+
+/** None, almost one, one of something else, by somebody else, and one that is too old or from the future. */
+function wrongSignatures(secret: string, body: Buffer): (string | null)[] {
+  const right = signatureOf(secret, body);
+  return [
+    [null, '', 'x', 't=,v1=', 'x'.repeat(9_000), right.toUpperCase(), right.replace('v1', 'v0')],
+    [right.replace(/.$/, (last) => (last === '0' ? '1' : '0')), right.replace(/,.*/, ''), right.replace(/t=\d+,/, '')],
+    [`${right},t=1`, `t=1,${right}`, signatureOf(`${secret}x`, body)],
+    [signatureOf(secret, Buffer.concat([body, Buffer.from(' ')]))],
+    [3_600, -3_600].map((ageSeconds) => signatureOf(secret, body, ageSeconds)),
+  ].flat();
+}
+
+/** What can be wrong with headers, the key and the signature among them. */
 export const headerMutations: readonly Mutation[] = [
   { ...ofHeaders('no key', [[['authorization', null]], [['authorization', '']]], needsKey), answers: [401] },
   {
     name: 'a wrong key',
     fits: needsKey,
-    change: (draft, _operation, { keys }) =>
+    change: (draft, operation, { keys }) =>
       fc
-        .constantFrom(...wrongKeys(keys))
+        .constantFrom(...wrongKeys(operation, keys))
         .map((authorization) => ({ ...draft, headers: [...draft.headers, ['authorization', authorization] as const] })),
     answers: [401],
   },
   {
     name: 'two keys',
     fits: needsKey,
-    change: (draft, _operation, { keys }) =>
-      fc.shuffledSubarray([keys.mine, keys.other], { minLength: 2 }).map((both) => ({
+    change: (draft, operation, { keys }) =>
+      fc.shuffledSubarray([keyOf(operation, keys) ?? '', keys.other], { minLength: 2 }).map((both) => ({
         ...draft,
         headers: [...draft.headers, ...both.map((key) => ['authorization', `Bearer ${key}`] as const)],
       })),
@@ -183,6 +214,18 @@ export const headerMutations: readonly Mutation[] = [
     change: (draft, _operation, { keys }) =>
       fc.constant({ ...draft, headers: [...draft.headers, ['authorization', `Bearer ${keys.powerless}`] as const] }),
     answers: [403],
+  },
+  keyOfOthers("an operator's key where merchants act", 'merchant', ({ operator }) => operator, 401),
+  keyOfOthers("a merchant's key where operators act", 'operator', ({ mine }) => mine, 403),
+  {
+    name: 'a wrong signature',
+    fits: ({ takesBytes }) => takesBytes,
+    weight: () => 2,
+    change: (draft, _operation, { eventSecret }) =>
+      fc
+        .constantFrom(...wrongSignatures(eventSecret, Buffer.from(JSON.stringify(draft.body))))
+        .map((signature) => ({ ...draft, headers: [...draft.headers, ['easypay-signature', signature] as const] })),
+    answers: [401],
   },
   {
     name: 'odd values of headers',
@@ -206,7 +249,7 @@ export const headerMutations: readonly Mutation[] = [
     ...ofHeaders(
       'another content type',
       mediaTypes.map((type) => [['content-type', type] as const]),
-      ({ body }) => body !== null,
+      ({ body, takesBytes }) => body !== null && !takesBytes,
     ),
     answers: [415],
   },

@@ -60,6 +60,22 @@ const operations = operationsOf({
         responses: { 201: { description: 'made', content: { 'application/json': { schema: thing } } }, ...refusals },
       },
     },
+    '/audit': {
+      get: {
+        operationId: 'listAudit',
+        security: [{ operatorKey: [] }],
+        responses: { 200: { description: 'fine', content: { 'application/json': { schema: thing } } }, ...refusals },
+      },
+    },
+    '/page': {
+      get: {
+        operationId: 'getPage',
+        responses: {
+          200: { description: 'a page', content: { 'text/html': { schema: { type: 'string' } } } },
+          303: { description: 'elsewhere', content: { 'text/html': { schema: { type: 'string' } } } },
+        },
+      },
+    },
     '/things/{id}': {
       get: {
         operationId: 'getThing',
@@ -69,8 +85,9 @@ const operations = operationsOf({
   },
 });
 
-const keys = { mine: 'key_mine', live: 'key_live', other: 'key_other', powerless: 'key_powerless' };
-const judge = createJudge(operations, { keys, idsOf: () => ({ mine: [], live: [], others: ['thing_of_another'] }) });
+const keys = { mine: 'key_mine', live: 'key_live', other: 'key_other', powerless: 'key_powerless', operator: 'key_op' };
+const others = [{ id: 'thing_of_another' }];
+const judge = createJudge(operations, { keys, valuesOf: () => ({ mine: [], live: [], others }) });
 
 const good = { id: 'thing_1', at: '2026-11-21T12:00:00Z' };
 const refusal = { type: 'urn:x:validation_failed', status: 422, code: 'validation_failed', request_id: 'req_1' };
@@ -103,6 +120,11 @@ const ofStatus = (status: number, code = 'not_found', headers: Record<string, st
   headers,
   body: { ...refusal, type: `urn:x:${code}`, status, code },
 });
+const aPage = (status = 200, location?: string) => ({
+  status,
+  headers: { 'content-type': 'text/html; charset=utf-8', ...(location === undefined ? {} : { location }) },
+  text: '<!doctype html>',
+});
 const post = (body: string) => ({ method: 'POST', body: Buffer.from(body) });
 
 describe('the judge of answers', () => {
@@ -111,6 +133,12 @@ describe('the judge of answers', () => {
     ['a documented refusal', { answer: refused() }],
     ['a success with a slash at the end', { request: { target: '/things/?limit=5' } }],
     ['a body that was allowed', { request: post('{"name":"abc"}'), answer: { status: 201 } }],
+    ['a page', { request: { target: '/page' }, answer: aPage() }],
+    ['a way to somewhere else', { request: { target: '/page' }, answer: aPage(303, 'https://shop.test/thanks') }],
+    [
+      "another merchant's id for an operator",
+      { request: { target: '/audit' }, answer: { body: { ...good, id: 'thing_of_another' } } },
+    ],
     ['HEAD without a body', { request: { method: 'HEAD' }, answer: { text: '' } }],
     ['404 where there is nothing', { request: { target: '/nothing' }, answer: ofStatus(404) }],
     ['404 for a URL that is none', { request: { target: 'http://[/things' }, answer: ofStatus(404) }],
@@ -162,6 +190,8 @@ describe('the judge of answers', () => {
     ['another request id', { answer: refused({ request_id: 'req_2' }) }, /is not X-Request-Id/],
     ['no request id', { answer: { headers: { 'x-request-id': '' } } }, /no X-Request-Id/],
     ['401 without a challenge', { answer: ofStatus(401, 'unauthorized') }, /WWW-Authenticate/],
+    ['a way to nowhere', { request: { target: '/page' }, answer: aPage(303) }, /303 to nowhere/],
+    ['a page where none is documented', { answer: aPage() }, /sent "text\/html"/],
     ['a slow answer', { answer: { timeMs: 5_001 } }, /took 5001 ms/],
     ['a card number', { answer: { body: { ...good, id: `card ${testCards[0]}` } } }, /repeats a card number/],
     ['a key', { answer: { body: { ...good, id: keys.mine } } }, /or a key/],

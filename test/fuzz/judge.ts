@@ -32,7 +32,7 @@ const internals =
   /node_modules|\.[jt]s:\d+|\n\s+at \S+ \(|\/(?:home|root|work|usr|var|opt|app)\/\w|\bSELECT\b.*\bFROM\b|\bINSERT INTO\b|prisma|postgres|ECONN[A-Z]+|violates [\w-]+ constraint|\b(?:Type|Reference|Syntax|Range)Error\b|ZodError/;
 
 /** Judges answers by the document that describes these operations. */
-export function createJudge(operations: readonly Operation[], ground: Pick<Ground, 'keys' | 'idsOf'>): Judge {
+export function createJudge(operations: readonly Operation[], ground: Pick<Ground, 'keys' | 'valuesOf'>): Judge {
   const problem = operations
     .flatMap(({ answers }) => [...answers.values()])
     .find(({ schemas }) => schemas.has(problemType));
@@ -42,7 +42,8 @@ export function createJudge(operations: readonly Operation[], ground: Pick<Groun
     ...testCards.map((card) => card.replaceAll(/(.{4})(?=.)/g, '$1 ')),
     ...Object.values(ground.keys),
   ];
-  const others = new Set(operations.flatMap(({ path }) => ground.idsOf(path).others));
+  const ofOthers = operations.flatMap(({ path }) => ground.valuesOf(path).others);
+  const others = new Set(ofOthers.flatMap((values) => Object.values(values)));
   const ofBody = bodyComplaints();
   const ofRequest = requestComplaints();
 
@@ -58,7 +59,7 @@ export function createJudge(operations: readonly Operation[], ground: Pick<Groun
       ...secrets
         .filter((secret) => answer.text.includes(secret))
         .map(() => 'the answer repeats a card number or a key'),
-      ...(isGood(answer)
+      ...(isGood(answer) && operation?.caller !== 'operator' // who may see what is anybody's
         ? [...others].filter((id) => answer.text.includes(id)).map((id) => `shows ${id} of another merchant`)
         : []),
       ...(internals.test(answer.text) ? [`tells internals: ${internals.exec(answer.text)?.[0]}`] : []),
@@ -156,10 +157,12 @@ function isUnread({ text }: WireAnswer): boolean {
 }
 
 function headerComplaints({ answer }: Exchange): string[] {
+  const isRedirect = answer.status >= 300 && answer.status < 400;
   const id = answer.headers.get('x-request-id');
   return [
     ...(isUnread(answer) || (id !== null && id !== '') ? [] : ['has no X-Request-Id']),
     ...(answer.status === 401 && !answer.headers.has('www-authenticate') ? ['401 without WWW-Authenticate'] : []),
+    ...(isRedirect && !URL.canParse(answer.headers.get('location') ?? '') ? [`${answer.status} to nowhere`] : []),
   ];
 }
 

@@ -3,7 +3,7 @@ import type { World } from '../support/world.ts';
 import type { Hints } from './values.ts';
 
 /**
- * All of the providers' test tokens but the one that never answers: its payments come to rest only long after a run. One is
+ * The providers' test tokens but the one that never answers: its payments come to rest only long after a run. One is
  * unknown to every provider.
  */
 const tokens = [
@@ -19,6 +19,9 @@ const tokens = [
   'tok_visa_issuer_away_0091',
   'tok_visa_error_0096',
   'tok_visa_pending_7000',
+  'tok_visa_later_9996',
+  'tok_visa_capture_declined_0057',
+  'tok_visa_refund_declined_0058',
   'tok_paypal_wallet_1',
   'tok_paypal_declined_2',
   'tok_visa_nobody_knows',
@@ -29,6 +32,11 @@ const amounts = fc.oneof(
   { weight: 4, arbitrary: fc.integer({ min: 1, max: 99_999 }).map(String) },
   { weight: 1, arbitrary: fc.integer({ min: 100, max: 999_999 }).map((cents) => (cents / 100).toFixed(2)) },
 );
+
+const words = fc.constantFrom('asked for by the customer', 'seen at the provider', 'Änderung №\u00a07', 'x');
+
+/** A small part: many of them fit into one payment of the ground. */
+const part = fc.integer({ min: 1, max: 500 }).map((cents) => (cents / 100).toFixed(2));
 
 /** What a schema cannot say about a value, by the name of the member or parameter. */
 export function realisticValues({ inboxUrl }: World): Hints {
@@ -53,7 +61,13 @@ export function realisticValues({ inboxUrl }: World): Hints {
       .tuple(fc.constantFrom(inboxUrl, inboxUrl.replace('http:', 'https:')), fc.stringMatching(/^[a-z]{1,8}$/))
       .map(([origin, name]) => `${origin}/${name}`),
     // Rare ones: a run measures the API, and not how many deliveries a machine can make.
-    event_types: fc.constant(['payment.unresolved']),
+    event_types: fc.constant(['payment.rerouted']),
+    return_url: fc.stringMatching(/^[a-z]{1,8}$/).map((name) => `https://shop.test/${name}?order=1`),
+    // Soon: a run waits for all payments to come to rest.
+    retry: fc.constant({ schedule: [1], attempts_max: 2 }),
+    reason: words,
+    evidence: words,
+    account: fc.constantFrom('merchant', 'receivable.easypay', 'refunds', 'fees'),
     'idempotency-key': fc.oneof(
       { weight: 9, arbitrary: fc.uuid() },
       { weight: 1, arbitrary: fc.constantFrom('used-often-1', '"used-often-2"') },
@@ -61,3 +75,16 @@ export function realisticValues({ inboxUrl }: World): Hints {
     prefer: fc.constantFrom('wait=0', 'wait=1', 'wait=2', 'respond-async', 'respond-async, wait=1', 'return=minimal'),
   };
 }
+
+/** The same for one operation alone, by its id. Who decides here says what really happened: the money must be right in the end. */
+export const valuesOfOperations: Readonly<Record<string, Hints>> = {
+  capturePayment: { amount: part },
+  refundPayment: { amount: part },
+  resolvePayment: { outcome: fc.constant('captured') },
+  resolveRefund: { outcome: fc.constant('refunded') },
+  listDiscrepancies: { status: fc.constantFrom('open', 'closed') },
+  receiveProviderEvent: {
+    type: fc.constantFrom('charge.approved', 'charge.declined', 'refund.approved', 'capture.approved', 'payout.paid'),
+    status: fc.constantFrom('approved', 'declined', 'pending'),
+  },
+};

@@ -12,9 +12,9 @@ export function shortcomingsOf(run: FuzzRun): string[] {
   const { plan, kinds, done, secondChances, statuses, findings } = run;
   const operations = [...statuses].filter(([operationId]) => operationId !== nowhere);
   const lacking = operations.flatMap(([operationId, counts]) =>
-    [2, 4]
-      .filter((hundreds) => ![...counts.keys()].some((status) => Math.floor(status / 100) === hundreds))
-      .map((hundreds) => `${operationId} never answered ${hundreds}xx`),
+    [['2xx or 3xx', 200, 400] as const, ['4xx', 400, 500] as const]
+      .filter(([, from, to]) => ![...counts.keys()].some((status) => status >= from && status < to))
+      .map(([kind]) => `${operationId} never answered ${kind}`),
   );
   return [
     ...(done < plan.requests ? [`only ${done} of ${plan.requests} requests were sent`] : []),

@@ -1,19 +1,37 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { easypaySignature } from '../support/easypay-event.ts';
 import { curlOf } from './curl.ts';
 import { operationsOf } from './document.ts';
 import { validDrafts, wireRequestOf } from './draft.ts';
+import { withEventBody } from './event.ts';
 import type { Ground } from './ground.ts';
 import { mutationsOf } from './mutations.ts';
 import { createValidators } from './schemas.ts';
 
-const operations = operationsOf(JSON.parse(readFileSync(new URL('../../openapi.json', import.meta.url), 'utf8')));
+const operations = operationsOf(JSON.parse(readFileSync(new URL('../../openapi.json', import.meta.url), 'utf8'))).map(
+  withEventBody,
+);
+const valuesIn = (path: string, value: string) =>
+  Object.fromEntries([...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => [name, value]));
 const ground: Ground = {
   apiUrl: 'http://127.0.0.1:1',
-  keys: { mine: 'key_mine', live: 'key_live', other: 'key_other', powerless: 'key_powerless' },
+  keys: {
+    mine: 'key_mine',
+    live: 'key_live',
+    other: 'key_other',
+    powerless: 'key_powerless',
+    operator: 'key_operator',
+  },
+  eventSecret: 'secret',
   hints: {},
-  idsOf: () => ({ mine: ['pay_mine'], live: ['pay_live'], others: ['pay_other'] }),
+  hintsOf: () => ({}),
+  valuesOf: (path) => ({
+    mine: [valuesIn(path, 'pay_mine')],
+    live: [valuesIn(path, 'pay_live')],
+    others: [valuesIn(path, 'pay_other')],
+  }),
   cursors: new Map(operations.map(({ id }) => [id, ['cursor']])),
   otherCursors: new Map(),
 };
@@ -45,6 +63,17 @@ describe.each(operations)('requests for $id', (operation) => {
       }
     }
   });
+});
+
+test('bytes that prove themselves are sent with the signature of EasyPay over them', () => {
+  const receiving = operations.find(({ takesBytes }) => takesBytes);
+  if (receiving === undefined) throw new Error('no operation takes bytes');
+  for (const draft of fc.sample(validDrafts(receiving, ground), 10)) {
+    const { headers, body } = wireRequestOf(draft, receiving, ground);
+    const sent = new Map(headers).get('easypay-signature') ?? '';
+    const at = Number(/^t=(\d+),/.exec(sent)?.[1]);
+    expect(sent).toBe(easypaySignature(ground.eventSecret, body?.toString() ?? '', at));
+  }
 });
 
 test('a line for the shell shows what was sent, without the key', () => {

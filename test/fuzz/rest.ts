@@ -4,12 +4,14 @@ import type { World } from '../support/world.ts';
 import { testCards } from './body-mutations.ts';
 
 /**
- * Waits until every payment came to rest; then the invariants hold, and no card number that was sent is in any table or
+ * Waits until every payment and movement came to rest; then the invariants hold, and no card number that was sent is in any table or
  * any log. Throws what does not.
  */
 export async function expectRest(world: World): Promise<void> {
-  await until('every payment came to rest', async () => {
-    const { rows } = await world.admin.query(`SELECT FROM payments WHERE status = 'pending' LIMIT 1`);
+  await until('every payment and movement came to rest', async () => {
+    const { rows } = await world.admin.query(
+      `SELECT FROM payments WHERE status = 'pending' UNION ALL SELECT FROM movements WHERE state = 'pending' LIMIT 1`,
+    );
     return rows.length === 0;
   });
   await expectInvariants(world);

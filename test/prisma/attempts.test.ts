@@ -88,12 +88,14 @@ describe('an attempt', () => {
     expect(await begin(payment, 'a')).toEqual({
       kind: 'mine',
       isDoubtful: false,
-      charge: {
+      subject: {
         paymentId: payment.id,
         amountMinor: 2599n,
         currency: 'USD',
         paymentMethod: 'credit_card',
         cardToken: 'tok_1',
+        capture: 'automatic',
+        returnToken: expect.stringMatching(/^[0-9a-f-]{36}$/),
         correlationId: 'c',
       },
     });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { feedStart, readFeed } from '../../prisma/event-feed.ts';
+import { readFeed } from '../../prisma/event-feed.ts';
+import { feedStart } from '../../prisma/feed.ts';
 import { createMerchant } from '../../prisma/merchants.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
 import { until } from '../support/until.ts';
@@ -33,7 +34,7 @@ test('a feed of a rare type reads that type alone, however many other events the
   const before = await readOf();
   const scope = { merchantId: 'mer_1', isTest: true };
   const page = await readFeed(database.db, scope, { type: rare }, { after: feedStart, limit: 100 });
-  expect(page.kind === 'page' && page.events.map(({ id }) => id)).toEqual(['evt_100', 'evt_19000']);
+  expect(page.kind === 'page' && page.rows.map(({ id }) => id)).toEqual(['evt_100', 'evt_19000']);
   const index = 'events_merchant_id_is_test_type_transaction_id_position_idx';
   const growth = await until('the statistics know of it', async () => {
     const now = await readOf();

@@ -107,6 +107,10 @@ describe('the guard of payments', () => {
     ['created_at', '2020-01-01'],
     ['route', JSON.stringify({ rule: null, reason: 'test', candidates: ['paypal', 'easypay'], ineligible: [] })],
     ['route', null],
+    ['capture_method', 'manual'],
+    ['terms', '{}'],
+    ['return_url', 'https://shop.example/'],
+    ['return_token', '00000000-0000-4000-8000-000000000000'],
   ])('refuses to change %s', async (column, value) => {
     const id = await insertPayment();
     expect(await refusalOf(`UPDATE payments SET ${column} = $2, version = 2 WHERE id = $1`, [id, value])).toBe(
@@ -119,6 +123,7 @@ describe('the guard of payments', () => {
     ['another version', { version: 2 }],
     ['money that moved', { authorized_amount: 2599 }],
     ['an open attempt', { open_attempt_id: 'att' }],
+    ['an open movement', { open_movement_id: 'cap' }],
   ])('refuses a new payment with %s', async (_name, columns) => {
     await expect(insertPayment(columns)).rejects.toMatchObject({ code: guardRefused });
   });
@@ -128,6 +133,7 @@ describe('the guard of payments', () => {
     ['amount', { amount: -1 }],
     ['currency', { currency: 'usd' }],
     ['currency', { currency: 'US' }],
+    ['way to capture', { capture_method: 'later' }],
   ])('refuses a new payment with a bad %s', async (_name, columns) => {
     await expect(insertPayment(columns)).rejects.toMatchObject({ code: checkViolation });
   });
@@ -135,25 +141,62 @@ describe('the guard of payments', () => {
   test.each([
     ['more captured than authorized', 'authorized_amount = 100, captured_amount = 101'],
     ['more authorized than asked', 'authorized_amount = 2600'],
-    ['more refunded than captured', 'authorized_amount = 100, captured_amount = 100, refunded_amount = 101'],
-    ['more captured and voided than authorized', 'authorized_amount = 100, captured_amount = 60, voided_amount = 41'],
-    ['less than nothing refunded', 'refunded_amount = -1'],
     [
-      'money captured by a payment that failed',
-      `authorized_amount = 1, captured_amount = 1, status = 'failed', version = 2`,
+      'more refunded than captured',
+      'authorized_amount = 100, captured_amount = 100, refund_reserved_amount = 101, refunded_amount = 101',
     ],
     [
+      'more reserved for refunds than captured',
+      'authorized_amount = 100, captured_amount = 100, refund_reserved_amount = 101',
+    ],
+    ['a refund without a reservation', 'authorized_amount = 100, captured_amount = 100, refunded_amount = 1'],
+    ['more captured and voided than authorized', 'authorized_amount = 100, captured_amount = 60, voided_amount = 41'],
+    ['less than nothing reserved for refunds', 'refund_reserved_amount = -1'],
+    ['a fee that is more than was captured', 'authorized_amount = 9, captured_amount = 9, fee_amount = 10'],
+    ['a fee below nothing', 'fee_amount = -1'],
+    ['fewer rounds than none', 'retries_made = -1'],
+    ['money captured by a payment that failed', `authorized_amount = 1, captured_amount = 1, status = 'failed'`],
+    [
       'money captured by a payment that was canceled',
-      `authorized_amount = 1, captured_amount = 1, status = 'canceled', version = 2`,
+      `authorized_amount = 1, captured_amount = 1, status = 'canceled'`,
     ],
   ])('refuses %s', async (_name, changes) => {
     const id = await insertPayment();
-    expect(await refusalOf(`UPDATE payments SET ${changes} WHERE id = $1`, [id])).toBe(checkViolation);
+    const sql = `UPDATE payments SET version = 2, ${changes} WHERE id = $1`;
+    expect(await refusalOf(sql, [id])).toBe(checkViolation);
+  });
+
+  test.each([
+    ['refunded_amount', 'refunded_amount = 9'],
+    ['captured_amount', 'captured_amount = 49'],
+    ['voided_amount', 'voided_amount = 29'],
+    ['authorized_amount', 'authorized_amount = 99'],
+  ])('lets %s only grow', async (column, shrinking) => {
+    const id = await insertPayment();
+    const moved = 'captured_amount = 50, voided_amount = 30, refund_reserved_amount = 10, refunded_amount = 10';
+    const update = (version: number, changes: string) =>
+      refusalOf(`UPDATE payments SET version = ${version}, ${changes} WHERE id = $1`, [id]);
+    expect(await update(2, `authorized_amount = 100, ${moved}`)).toBeNull();
+    expect(await update(3, shrinking)).toBe(guardRefused);
+    expect(await update(3, `${column} = ${column}`)).toBeNull();
+    expect(await update(4, 'refund_reserved_amount = 20')).toBeNull();
+    expect(await update(4, 'refund_reserved_amount = 10')).toBeNull();
+  });
+
+  test.each([
+    'authorized_amount = 1',
+    'authorized_amount = 1, captured_amount = 1',
+    'authorized_amount = 1, voided_amount = 1',
+    'refund_count = 1',
+  ])('refuses %s without a new version', async (changes) => {
+    const id = await insertPayment();
+    expect(await refusalOf(`UPDATE payments SET ${changes} WHERE id = $1`, [id])).toBe(guardRefused);
+    expect(await refusalOf(`UPDATE payments SET version = 2, ${changes} WHERE id = $1`, [id])).toBeNull();
   });
 });
 
 describe("the application's role", () => {
-  const appendOnly = ['events', 'payment_audit_trail', 'payment_transitions'];
+  const appendOnly = ['events', 'payment_audit_trail', 'ledger_entries', 'payment_transitions', 'movement_transitions'];
 
   test('deletes nothing, empties nothing, and changes nothing in append-only tables', async () => {
     const { rows } = await database.admin.query<{ name: string }>(
@@ -161,7 +204,7 @@ describe("the application's role", () => {
     );
     const tables = rows.map((row) => row.name);
     expect(tables).toEqual(
-      expect.arrayContaining([...appendOnly, 'payments', 'attempts', 'alerts', 'merchants', 'api_keys']),
+      expect.arrayContaining([...appendOnly, 'payments', 'movements', 'attempts', 'alerts', 'merchants', 'api_keys']),
     );
     const { pool } = database.db;
     for (const table of tables) {
@@ -182,7 +225,10 @@ describe("the application's role", () => {
 
   test.each([
     `INSERT INTO payment_transitions VALUES ('failed', 'captured')`,
+    `INSERT INTO movement_transitions VALUES ('failed', 'succeeded')`,
     'DROP TRIGGER guard_payment ON payments',
+    'DROP TRIGGER guard_movement ON movements',
+    'ALTER TABLE ledger_entries DISABLE TRIGGER guard_ledger',
     'ALTER TABLE payments DISABLE TRIGGER guard_payment',
     'DROP TABLE events',
     'CREATE TABLE mine (id int)',

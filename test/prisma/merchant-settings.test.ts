@@ -16,6 +16,10 @@ const ofToday = {
   wait: 10,
   routing: { rules: [], default: ['easypay', 'paypal'] },
   payer_emails: true,
+  capture_within: 604_800,
+  action_within: 3_600,
+  currencies: null,
+  fee: { basis_points: 0, fixed: {} },
 };
 
 /** A merchant with a key, whose settings a newer release has written. */

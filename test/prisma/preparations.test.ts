@@ -70,6 +70,8 @@ describe('a preparation', () => {
         currency: 'USD',
         paymentMethod: 'credit_card',
         cardToken: 'tok_1',
+        capture: 'automatic',
+        returnToken: expect.stringMatching(/^[0-9a-f-]{36}$/),
         correlationId: 'c',
       },
       sends: 1,

@@ -6,9 +6,14 @@ import { recordTransition } from '../../prisma/transitions.ts';
 import { failureOf } from '../../workflows/domain/failure.ts';
 import type { PaymentSnapshot } from '../../workflows/ports.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { someTerms } from '../support/payment-request.ts';
 import {
+  aCapturedPayment,
+  anAuthorizedPayment,
   aTransition,
+  aWaitingPayment,
   canceling,
+  charged,
   chargeOf,
   delaying,
   merchantId,
@@ -206,6 +211,215 @@ describe('an event without a change of status', () => {
     ]);
     expect(answers.map(({ kind }) => kind).toSorted()).toEqual(['done', 'moved_on']);
     expect(await historyOf(payment)).toHaveLength(2);
+  });
+});
+
+describe('a charge', () => {
+  const terms = someTerms({
+    feeBasisPoints: 290,
+    feeFixedMinor: '30',
+    actionWithinSeconds: 600,
+    captureWithinSeconds: 60,
+  });
+  const postings = async (payment: PaymentSnapshot) => {
+    const { rows } = await database.admin.query<{ line: string }>(
+      `SELECT account || ' ' || amount || ' ' || currency AS line FROM ledger_entries WHERE payment_id = $1
+       AND event_id IN (SELECT id FROM events WHERE object_id = $1) AND object_id = $1 ORDER BY position`,
+      [payment.id],
+    );
+    return rows.map(({ line }) => line);
+  };
+  const rowOf = async (payment: PaymentSnapshot) =>
+    (
+      await database.admin.query<Record<string, unknown>>(
+        `SELECT fee_amount::text AS fee, next_action, processed_at, expires_at, ask_until FROM payments WHERE id = $1`,
+        [payment.id],
+      )
+    ).rows[0];
+
+  test('that took the money posts it, less the fee, with the event that says so', async () => {
+    const payment = await aCapturedPayment(database.db, { terms });
+    expect(payment).toMatchObject({ authorizedMinor: '2599', capturedMinor: '2599', captureBefore: null });
+    expect(await postings(payment)).toEqual(['receivable.easypay 2599 USD', 'merchant -2494 USD', 'fees -105 USD']);
+    expect(await rowOf(payment)).toMatchObject({ fee: '105' });
+  });
+
+  test('that took the money of a payment without a fee posts two sides', async () => {
+    const payment = await aCapturedPayment(database.db);
+    expect(await postings(payment)).toEqual(['receivable.easypay 2599 USD', 'merchant -2599 USD']);
+  });
+
+  test('whose fee eats all of it leaves the merchant nothing', async () => {
+    const payment = await aCapturedPayment(database.db, { terms, amountMinor: '30' });
+    expect(await postings(payment)).toEqual(['receivable.easypay 30 USD', 'fees -30 USD']);
+  });
+
+  test('by ten at once is posted once', async () => {
+    const payment = await pendingIn(database.db, { terms });
+    const attempt = {
+      attemptId: chargeOf(payment),
+      paymentId: payment.id,
+      sender: 'a',
+      number: 1,
+      provider: 'easypay',
+    };
+    await beginAttempt(database.db, merchantId, { ...attempt, sendWithinMs: 3_000, isUrgent: false });
+    await Promise.all(Array.from({ length: 10 }, () => recordTransition(database.db, aTransition(payment))));
+    expect(await postings(payment)).toHaveLength(3);
+  });
+
+  test('that only reserved posts nothing, and can be captured for as long as the terms say', async () => {
+    const payment = await anAuthorizedPayment(database.db, { terms });
+    expect(payment).toMatchObject({
+      status: 'authorized',
+      authorizedMinor: '2599',
+      capturedMinor: '0',
+      openAttemptId: null,
+      voids: 0,
+    });
+    expect(await postings(payment)).toEqual([]);
+    const row = await rowOf(payment);
+    expect(row).toMatchObject({ fee: '0', processed_at: expect.any(Date) });
+    const processedAt = row?.['processed_at'] instanceof Date ? row['processed_at'].getTime() : 0;
+    expect(Date.parse(payment.captureBefore ?? '') - processedAt).toBe(60_000);
+  });
+
+  test('that waits for its payer says where, for how long, and stays open', async () => {
+    const before = Date.now();
+    const payment = await aWaitingPayment(database.db, { terms });
+    expect(payment).toMatchObject({
+      status: 'requires_action',
+      authorizedMinor: '0',
+      openAttemptId: chargeOf(payment),
+      attempts: [{ state: 'requires_action', declineCode: null }],
+    });
+    expect(Date.parse(payment.actionExpiresAt ?? '')).toBeGreaterThanOrEqual(before + 600_000);
+    expect(Date.parse(payment.actionExpiresAt ?? '')).toBeLessThanOrEqual(Date.now() + 600_000);
+    expect(await rowOf(payment)).toMatchObject({
+      next_action: { type: 'redirect', redirect_url: 'http://127.0.0.1:1/challenge/random' },
+      processed_at: null,
+    });
+    const sentAgain = {
+      attemptId: chargeOf(payment),
+      paymentId: payment.id,
+      sender: 'b',
+      number: 1,
+      provider: 'easypay',
+    };
+    expect(await beginAttempt(database.db, merchantId, { ...sentAgain, sendWithinMs: 3_000, isUrgent: true })).toEqual({
+      kind: 'moved_on',
+    });
+  });
+
+  test.each([
+    ['captured', 'automatic'],
+    ['authorized', 'manual'],
+  ] as const)('whose payer acted is %s, and asks for nothing more', async (toStatus, captureMethod) => {
+    const payment = await aWaitingPayment(database.db, { terms, captureMethod });
+    const answer = await recordTransition(database.db, aTransition(payment, { toStatus }));
+    expect(answer).toMatchObject({ kind: 'done', payment: { status: toStatus, openAttemptId: null } });
+    expect(await rowOf(payment)).toMatchObject({ next_action: null, processed_at: expect.any(Date) });
+    expect(await postings(payment)).toHaveLength(toStatus === 'captured' ? 3 : 0);
+  });
+
+  test('that a person says was made is posted then, and closes its alert', async () => {
+    const payment = await pendingIn(database.db, { terms });
+    const attemptEnd = { attemptId: chargeOf(payment), state: 'unanswered', outcome: null } as const;
+    const unresolved = await charged(database.db, payment, {
+      toStatus: 'unresolved',
+      keepsAttemptOpen: true,
+      attemptEnd,
+      alert: 'payment_unresolved',
+    });
+    expect(await postings(payment)).toEqual([]);
+    const end = { attemptId: chargeOf(payment), state: 'approved', outcome: null } as const;
+    await recordTransition(database.db, aTransition(unresolved, { attemptEnd: end }));
+    expect(await postings(payment)).toEqual(['receivable.easypay 2599 USD', 'merchant -2494 USD', 'fees -105 USD']);
+  });
+});
+
+describe('a next round', () => {
+  const terms = someTerms({
+    retry: { scheduleSeconds: [60], attemptsMax: 3 },
+    expiresAfterSeconds: 100,
+    askForSeconds: 50,
+  });
+  const retryAt = '2027-01-31T12:00:00.000Z';
+  const scheduling = (payment: PaymentSnapshot) =>
+    aTransition(payment, {
+      ...rerouting(payment, 'insufficient_funds'),
+      eventType: 'payment.retry_scheduled',
+      failure: failureOf('insufficient_funds'),
+      action: 'schedule_retry',
+      retryAt,
+    });
+  async function declined() {
+    const payment = await pendingIn(database.db, { terms });
+    const attempt = {
+      attemptId: chargeOf(payment),
+      paymentId: payment.id,
+      sender: 'a',
+      number: 1,
+      provider: 'easypay',
+    };
+    await beginAttempt(database.db, merchantId, { ...attempt, sendWithinMs: 3_000, isUrgent: false });
+    return payment;
+  }
+
+  test('is scheduled once, and has the time of a payment of its own', async () => {
+    const payment = await declined();
+    const transition = scheduling(payment);
+    const answer = await recordTransition(database.db, transition);
+    expect(answer).toMatchObject({
+      kind: 'done',
+      payment: {
+        status: 'pending',
+        version: 2,
+        openAttemptId: null,
+        retriesMade: 1,
+        retryAt,
+        expiresAt: '2027-01-31T12:01:40.000Z',
+        askUntil: '2027-01-31T12:02:30.000Z',
+        failure: failureOf('insufficient_funds'),
+        attempts: [{ number: 1, state: 'declined', declineCode: 'insufficient_funds' }],
+      },
+    });
+    expect(await recordTransition(database.db, transition)).toMatchObject({
+      kind: 'already_mine',
+      payment: { retriesMade: 1, version: 2 },
+    });
+    expect(await historyOf(payment)).toEqual(['1 payment.pending pending', '2 payment.retry_scheduled pending']);
+  });
+
+  test('begun has its own attempts, and what comes of it is no longer waited for', async () => {
+    const payment = await declined();
+    const scheduled = await recordTransition(database.db, scheduling(payment));
+    if (scheduled.kind !== 'done') throw new Error(scheduled.kind);
+    const third = {
+      attemptId: chargeOf(payment, 3),
+      paymentId: payment.id,
+      sender: 'a',
+      number: 3,
+      provider: 'easypay',
+    };
+    expect(
+      await beginAttempt(database.db, merchantId, { ...third, sendWithinMs: 3_000, isUrgent: false }),
+    ).toMatchObject({ kind: 'mine' });
+    const attemptEnd = { attemptId: third.attemptId, state: 'approved', outcome: null } as const;
+    const captured = await recordTransition(
+      database.db,
+      aTransition(scheduled.payment, { openAttemptId: third.attemptId, attemptEnd }),
+    );
+    expect(captured).toMatchObject({
+      kind: 'done',
+      payment: {
+        status: 'captured',
+        retryAt: null,
+        retriesMade: 1,
+        failure: null,
+        expiresAt: '2027-01-31T12:01:40.000Z',
+      },
+    });
   });
 });
 

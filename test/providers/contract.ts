@@ -3,9 +3,20 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { ChargeRequest, Provider, ProviderCall } from '../../activities/providers/provider.ts';
 import { isCurrency } from '../../workflows/domain/currencies.ts';
 import { declineClasses } from '../../workflows/domain/failure.ts';
+import { movementKinds } from '../../workflows/domain/movement.ts';
 import { until } from '../support/until.ts';
+import { describeMovements } from './contract-movements.ts';
 import { stubServer } from './stub.ts';
-import { aCall, aCharge, faultKindOf, faultOf, type ProviderWorld, preparationOf, prepared } from './world.ts';
+import {
+  aCall,
+  aCharge,
+  aMovement,
+  faultKindOf,
+  faultOf,
+  type ProviderWorld,
+  preparationOf,
+  prepared,
+} from './world.ts';
 
 /**
  * What every provider must promise, shown on its adapter before the provider's simulator and before a server that answers
@@ -17,6 +28,8 @@ export function describeProvider(name: string, world: ProviderWorld): void {
     describe('makes a charge', () => describeCharge(world));
     describe('looks a charge up', () => describeLookUp(world));
     if (world.prepares) describe('prepares a charge', () => describePrepare(world));
+    if (world.asksPayer) describe('asks the payer to act', () => describePayerAction(world));
+    describeMovements(world);
     describe('says what it sends', () => describeRequests(world));
     describe('reads answers that no provider should give', () => describeOddAnswers(world));
   });
@@ -29,16 +42,27 @@ const movementsOf = async ({ bank }: ProviderWorld, { reference }: ChargeRequest
 const wholeCharge = async (provider: Provider, charge: ChargeRequest) =>
   provider.charge(await prepared(provider, charge), aCall());
 
+type Operation = (charge: ChargeRequest, call: ProviderCall) => Promise<unknown>;
+
 /** Every operation of the provider, as the same call. */
-function operationsOf(provider: Provider): [string, (charge: ChargeRequest, call: ProviderCall) => Promise<unknown>][] {
+function operationsOf(provider: Provider): [string, Operation][] {
+  const movements = movementKinds.flatMap((kind): [string, Operation][] => {
+    const movementOf = (charge: ChargeRequest) => aMovement(kind, charge, '3C679366HH908993F');
+    return [
+      [kind, (charge, call) => provider.move(movementOf(charge), call)],
+      [`look-up of a ${kind}`, (charge, call) => provider.lookUpMovement(movementOf(charge), call)],
+    ];
+  });
   return [
     ['charge', (charge, call) => provider.charge(charge, call)],
+    ['reservation', (charge, call) => provider.charge({ ...charge, capture: 'manual' }, call)],
     ['lookUpCharge', (charge, call) => provider.lookUpCharge(charge, call)],
+    ...movements,
     ...(provider.prepare === undefined ? [] : [preparing(provider)]),
   ];
 }
 
-function preparing(provider: Provider): [string, (charge: ChargeRequest, call: ProviderCall) => Promise<unknown>] {
+function preparing(provider: Provider): [string, Operation] {
   return ['prepare', async (charge, call) => provider.prepare?.(preparationOf(charge), call)];
 }
 
@@ -58,6 +82,10 @@ function describeItself(world: ProviderWorld): void {
 
   test(`${world.prepares ? 'wants' : 'does not want'} a step before the charge`, () => {
     expect(world.provider.prepare !== undefined).toBe(world.prepares);
+  });
+
+  test('declares whether a refund pays back a charge or one capture of it', () => {
+    expect(['charge', 'capture']).toContain(world.provider.refundsPer);
   });
 
   test('declares a horizon, after which a request is processed or never', () => {
@@ -208,6 +236,80 @@ function describeCharge(world: ProviderWorld): void {
     expect(await world.bank.served()).toMatchObject({ charge: 0 });
     expect(await world.provider.lookUpCharge(charge, aCall())).toBeNull();
     expect(await movementsOf(world, charge)).toBe(0);
+  });
+}
+
+function describePayerAction(world: ProviderWorld): void {
+  const waiting = async (changes: Partial<ChargeRequest> = {}) => {
+    const charge = await prepared(world.provider, aCharge({ cardToken: 'tok_visa_challenge_3220', ...changes }));
+    const outcome = await world.provider.charge(charge, aCall());
+    if (outcome.kind !== 'requires_action') throw new Error(`expected the payer to be asked, got ${outcome.kind}`);
+    return { charge, outcome };
+  };
+  const act = (url: string, word: 'approve' | 'decline') =>
+    fetch(url, { method: 'POST', body: new URLSearchParams({ outcome: word }), redirect: 'manual' });
+
+  test('with a link of the provider’s, the same for the same key and at look-up, and no money moves', async () => {
+    const { charge, outcome } = await waiting();
+    expect(outcome.redirectUrl).toMatch(/^https?:/);
+    expect(outcome.redirectUrl).not.toContain(charge.reference);
+    expect(await world.provider.charge(charge, aCall())).toEqual(outcome);
+    expect(await world.provider.lookUpCharge(charge, aCall())).toEqual(outcome);
+    expect(await movementsOf(world, charge)).toBe(0);
+  });
+
+  test.each([
+    ['automatic', 'charge'],
+    ['manual', 'authorize'],
+  ] as const)('who approves a charge with capture %s: sent back, and found as one %s', async (capture, kind) => {
+    const { charge, outcome } = await waiting({ capture });
+    expect((await act(outcome.redirectUrl, 'approve')).headers.get('location')).toBe(charge.returnUrl);
+    expect(await world.provider.lookUpCharge(charge, aCall())).toMatchObject({ kind: 'approved' });
+    expect(await world.bank.movements(charge.reference)).toMatchObject([{ kind, amount_minor: '2599' }]);
+  });
+
+  test('who declines: declined for that, and no money moves', async () => {
+    const { charge, outcome } = await waiting();
+    await act(outcome.redirectUrl, 'decline');
+    expect(await world.provider.lookUpCharge(charge, aCall())).toMatchObject({
+      kind: 'declined',
+      declineCode: 'authentication_failed',
+    });
+    expect(await movementsOf(world, charge)).toBe(0);
+  });
+
+  test('and is not waited for any longer after a void: found as declined, and acting comes too late', async () => {
+    const { charge, outcome } = await waiting();
+    const release = aMovement('void', charge, outcome.response.transactionId, { amountMinor: 0n });
+    const done = await world.provider.move(release, aCall());
+    expect(done).toMatchObject({ kind: 'approved' });
+    expect(await world.provider.lookUpMovement(release, aCall())).toEqual(done);
+    await act(outcome.redirectUrl, 'approve');
+    expect(await world.provider.lookUpCharge(charge, aCall())).toMatchObject({
+      kind: 'declined',
+      declineCode: 'authentication_failed',
+    });
+    expect(await movementsOf(world, charge)).toBe(0);
+  });
+
+  test('who approves a reservation just before it is voided: all of it is given back', async () => {
+    const { charge, outcome } = await waiting({ capture: 'manual' });
+    await act(outcome.redirectUrl, 'approve');
+    const release = aMovement('void', charge, outcome.response.transactionId, { amountMinor: 0n });
+    const done = await world.provider.move(release, aCall());
+    expect(done).toMatchObject({ kind: 'approved' });
+    expect(await world.provider.lookUpMovement(release, aCall())).toEqual(done);
+    expect(await world.bank.movements(release.reference)).toMatchObject([{ kind: 'void', amount_minor: '2599' }]);
+  });
+
+  test('who approves a charge just before it is voided: nothing is given back, and the charge is found', async () => {
+    const { charge, outcome } = await waiting();
+    await act(outcome.redirectUrl, 'approve');
+    const release = aMovement('void', charge, outcome.response.transactionId, { amountMinor: 0n });
+    expect(await faultKindOf(world.provider.move(release, aCall()))).toBe('rejected');
+    expect(await world.provider.lookUpMovement(release, aCall())).toBeNull();
+    expect(await world.provider.lookUpCharge(charge, aCall())).toMatchObject({ kind: 'approved' });
+    expect(await movementsOf(world, charge)).toBe(1);
   });
 }
 
@@ -377,7 +479,6 @@ function describeOddAnswers(world: ProviderWorld): void {
     ['HTML', 200, '<html>ok</html>'],
     ['JSON of something else', 200, '{"status":"approved"}'],
     ['a redirect', 302, ''],
-    ['a 204', 204, ''],
     ['two megabytes', 201, Buffer.alloc(2_000_000, 32)],
     ['broken UTF-8', 201, Buffer.from([0x7b, 0xff, 0x7d])],
     ['a 409', 409, '{}'],

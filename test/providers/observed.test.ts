@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { observedProviders, type ProviderCallReport } from '../../activities/providers/observed.ts';
 import { createPaypal } from '../../activities/providers/paypal/paypal.ts';
-import { type Provider, type ProviderCall, ProviderFault } from '../../activities/providers/provider.ts';
+import {
+  type ChargeRequest,
+  type MovementRequest,
+  type Provider,
+  type ProviderCall,
+  ProviderFault,
+} from '../../activities/providers/provider.ts';
 import type { ChargeOutcome } from '../../workflows/domain/outcome.ts';
 import { stubServer } from './stub.ts';
 
@@ -9,14 +15,28 @@ const response = { transactionId: 'epc_1', responseCode: '00', responseMessage: 
 const approved: ChargeOutcome = { kind: 'approved', response };
 const declined: ChargeOutcome = { kind: 'declined', declineCode: 'insufficient_funds', response };
 
-const request = {
+const request: ChargeRequest = {
   reference: 'pay_1',
   idempotencyKey: 'att_1',
   amountMinor: 2599n,
   currency: 'USD',
   paymentMethod: 'paypal',
   cardToken: 'tok_paypal_wallet_1',
+  capture: 'automatic',
+  returnUrl: 'https://payments.example/return/4711',
   preparationId: null,
+};
+const movement: MovementRequest = {
+  kind: 'refund',
+  reference: 'ref_1',
+  idempotencyKey: 'att_1',
+  paymentId: 'pay_1',
+  chargeTransactionId: 'epc_1',
+  captureTransactionId: null,
+  preparationId: null,
+  amountMinor: 2599n,
+  currency: 'USD',
+  isFinal: true,
 };
 const call: ProviderCall = { correlationId: 'checkout-17', timeoutMs: 2_000, mayStillSend: () => true };
 
@@ -25,8 +45,11 @@ const quiet: Provider = {
   capabilities: { methods: ['paypal'], brands: null, currencies: null },
   idempotency: { kind: 'key' },
   processingHorizonMs: 30_000,
+  refundsPer: 'capture',
   charge: async () => approved,
   lookUpCharge: async () => null,
+  move: async () => approved,
+  lookUpMovement: async () => null,
   close: async () => undefined,
 };
 
@@ -42,6 +65,8 @@ describe('an observed provider', () => {
   const charge = (provider: Provider) => provider.charge(request, call);
   const lookUp = (provider: Provider) => provider.lookUpCharge(request, call);
   const prepare = (provider: Provider) => provider.prepare?.(request, call);
+  const move = (kind: MovementRequest['kind']) => (provider: Provider) => provider.move({ ...movement, kind }, call);
+  const lookUpMovement = (provider: Provider) => provider.lookUpMovement(movement, call);
 
   test.each([
     ['charge', 'approved', {}, charge, approved],
@@ -49,6 +74,11 @@ describe('an observed provider', () => {
     ['lookup', 'not_found', {}, lookUp, null],
     ['lookup', 'approved', { lookUpCharge: async () => approved }, lookUp, approved],
     ['prepare', 'prepared', { prepare: async () => 'ord_1' }, prepare, 'ord_1'],
+    ['capture', 'approved', {}, move('capture'), approved],
+    ['void', 'declined', { move: async () => declined }, move('void'), declined],
+    ['refund', 'approved', {}, move('refund'), approved],
+    ['lookup', 'not_found', {}, lookUpMovement, null],
+    ['lookup', 'declined', { lookUpMovement: async () => declined }, lookUpMovement, declined],
   ] as const)('answers as it would, and a %s is reported as %s', async (operation, result, changes, use, answer) => {
     const { provider, reports } = watched({ ...quiet, ...changes });
     expect(await use(provider)).toEqual(answer);
@@ -75,6 +105,20 @@ describe('an observed provider', () => {
     const { provider, reports } = watched({ ...quiet, charge: () => Promise.reject(error) });
     await expect(provider.charge(request, call)).rejects.toBe(error);
     expect(reports).toMatchObject([{ result, error }]);
+  });
+
+  test('fails to move as it would, and that is reported as the kind of the movement', async () => {
+    const error = new ProviderFault('rate_limited', 'too many requests');
+    const { provider, reports } = watched({ ...quiet, move: () => Promise.reject(error) });
+    await expect(provider.move({ ...movement, kind: 'capture' }, call)).rejects.toBe(error);
+    expect(reports).toMatchObject([{ operation: 'capture', result: 'rate_limited', paymentId: 'pay_1', error }]);
+  });
+
+  test('declares what it would', () => {
+    const { provider } = watched(quiet);
+    for (const name of ['name', 'capabilities', 'idempotency', 'processingHorizonMs', 'refundsPer'] as const) {
+      expect(provider[name], name).toEqual(quiet[name]);
+    }
   });
 
   test('has no step that the provider does not have', () => {

@@ -52,6 +52,38 @@ describe('a charge at PayPal', () => {
     expect(await world.provider.charge(charge, aCall())).toMatchObject({ kind: 'approved' });
   });
 
+  test.each(['automatic', 'manual'] as const)(
+    'with capture %s whose payer would have to act: a decline that another provider may turn, and no money moves',
+    async (capture) => {
+      const charge = await prepared(world.provider, aCharge({ cardToken: 'tok_visa_challenge_3220', capture }));
+      expect(await world.provider.charge(charge, aCall())).toMatchObject({
+        kind: 'declined',
+        declineCode: 'authentication_required',
+        response: { transactionId: charge.preparationId, responseCode: 'PAYER_ACTION_REQUIRED' },
+      });
+      expect(await world.provider.lookUpCharge(charge, aCall())).toBeNull();
+      expect(await world.bank.movements(charge.reference)).toEqual([]);
+    },
+  );
+
+  test('in doubt: another key on an authorized order, for the look-up tells', async () => {
+    const charge = await prepared(world.provider, aCharge({ capture: 'manual' }));
+    const outcome = await world.provider.charge(charge, aCall());
+    const another = { ...charge, idempotencyKey: `att_${randomUUID()}` };
+    expect(await faultKindOf(world.provider.charge(another, aCall()))).toBe('unknown_outcome');
+    expect(await world.provider.lookUpCharge(another, aCall())).toEqual(outcome);
+    expect(await world.bank.movements(charge.reference)).toHaveLength(1);
+  });
+
+  test.each([
+    ['automatic', 'manual'],
+    ['manual', 'automatic'],
+  ] as const)('prepared with capture %s and made with %s is rejected, and moves nothing', async (capture, other) => {
+    const charge = await prepared(world.provider, aCharge({ capture }));
+    expect(await faultKindOf(world.provider.charge({ ...charge, capture: other }, aCall()))).toBe('rejected');
+    expect(await world.bank.movements(charge.reference)).toEqual([]);
+  });
+
   test('in doubt: another key on a captured order, for the look-up tells', async () => {
     const charge = await prepared(world.provider, aCharge());
     const outcome = await world.provider.charge(charge, aCall());
@@ -361,6 +393,35 @@ describe('an answer of PayPal', () => {
     for (const ask of outcomes(changes, orderChanges)) expect(await faultKindOf(ask())).toBe('unknown_outcome');
   });
 
+  test.each([
+    ['CREATED', 'approved'],
+    ['PARTIALLY_CAPTURED', 'approved'],
+    ['CAPTURED', 'approved'],
+    ['VOIDED', 'approved'],
+    ['PENDING', 'pending'],
+    ['DENIED', 'declined'],
+  ])('with an authorization that is %s by now: a reservation that is %s', async (status, kind) => {
+    const charge = aCharge({ preparationId: orderId, capture: 'manual' });
+    const units = [{ payments: { authorizations: [capture(charge, { status })] } }];
+    for (const ask of both(charge, 200, order(charge, [], { purchase_units: units }))) {
+      expect(await ask()).toMatchObject({ kind, response: { transactionId: '3C679366HH908993F' } });
+    }
+  });
+
+  test('with a capture is not taken for the authorization that it is of', async () => {
+    const charge = aCharge({ preparationId: orderId, capture: 'manual' });
+    for (const ask of both(charge, 200, order(charge, [capture(charge)]))) {
+      expect(await faultKindOf(ask())).toBe('unknown_outcome');
+    }
+  });
+
+  test('with an order that waits for its payer is a decline: there is no way here to let him act', async () => {
+    const charge = aCharge({ preparationId: orderId });
+    for (const ask of both(charge, 200, order(charge, [], { status: 'PAYER_ACTION_REQUIRED' }))) {
+      expect(await ask()).toMatchObject({ kind: 'declined', declineCode: 'authentication_required' });
+    }
+  });
+
   test('with an order that was not captured: null to a look-up, in doubt to a charge', async () => {
     const charge = aCharge({ preparationId: orderId });
     const [charged, lookedUp] = both(charge, 200, order(charge, [], { status: 'CREATED', payment_source: undefined }));
@@ -374,6 +435,7 @@ describe('an answer of PayPal', () => {
     ['REFERENCED_CARD_EXPIRED', 'expired_card'],
     ['TRANSACTION_LIMIT_EXCEEDED', 'limit_exceeded'],
     ['CARD_BRAND_NOT_SUPPORTED', 'not_permitted'],
+    ['PAYER_ACTION_REQUIRED', 'authentication_required'],
   ])('422 %s to a capture is a decline: %s, found by the order', async (issue, declineCode) => {
     const [charged] = both(aCharge({ preparationId: orderId }), 422, {
       name: 'UNPROCESSABLE_ENTITY',
@@ -392,26 +454,23 @@ describe('an answer of PayPal', () => {
     return both(aCharge({ preparationId: orderId }), status, body)[0]();
   };
 
-  test.each(['ORDER_ALREADY_CAPTURED', 'PAYPAL_REQUEST_ID_PREVIOUSLY_USED', 'PREVIOUS_REQUEST_IN_PROGRESS'])(
-    '%s leaves the outcome open, whatever stands before or behind it',
-    async (issue) => {
-      const others = [
-        { issue: 'INVALID_PARAMETER_VALUE' },
-        { issue: 'INSTRUMENT_DECLINED' },
-        { field: '/no/issue' },
-        7,
-      ];
-      for (const status of [400, 422]) {
-        for (const other of others) {
-          for (const details of [[{ issue }], [other, { issue }], [{ issue }, other], [...others, { issue }]]) {
-            const fault = await faultOf(refused(details, status));
-            expect([details, fault.kind]).toEqual([details, 'unknown_outcome']);
-            expect(fault.message).toContain(issue);
-          }
+  test.each([
+    'ORDER_ALREADY_CAPTURED',
+    'ORDER_ALREADY_AUTHORIZED',
+    'PAYPAL_REQUEST_ID_PREVIOUSLY_USED',
+    'PREVIOUS_REQUEST_IN_PROGRESS',
+  ])('%s leaves the outcome open, whatever stands before or behind it', async (issue) => {
+    const others = [{ issue: 'INVALID_PARAMETER_VALUE' }, { issue: 'INSTRUMENT_DECLINED' }, { field: '/no/issue' }, 7];
+    for (const status of [400, 422]) {
+      for (const other of others) {
+        for (const details of [[{ issue }], [other, { issue }], [{ issue }, other], [...others, { issue }]]) {
+          const fault = await faultOf(refused(details, status));
+          expect([details, fault.kind]).toEqual([details, 'unknown_outcome']);
+          expect(fault.message).toContain(issue);
         }
       }
-    },
-  );
+    }
+  });
 
   test('a decline counts before a refusal of our request, wherever it stands', async () => {
     const decline = { issue: 'REFERENCED_CARD_EXPIRED' };
@@ -529,6 +588,22 @@ describe('what PayPal is sent', () => {
       ]);
     },
   );
+
+  test('is an order to authorize, and its authorization, where the amount is only to be reserved', async () => {
+    const provider = world.connect(stub.url);
+    const charge = aCharge({ capture: 'manual' });
+    stub.answerWith(({ path, body }) =>
+      path.endsWith('/authorize') ? { status: 500, body: '' } : { status: 201, body: orderOf(JSON.parse(body)) },
+    );
+    const preparationId = await prepare(provider, charge);
+    await faultOf(provider.charge({ ...charge, preparationId }, aCall()));
+    expect(JSON.parse(stub.seen[0]?.body ?? '')).toMatchObject({ intent: 'AUTHORIZE' });
+    expect(stub.seen[1]).toMatchObject({
+      path: `/v2/checkout/orders/${preparationId}/authorize`,
+      headers: { 'paypal-request-id': charge.idempotencyKey },
+      body: JSON.stringify({ payment_source: { card: { vault_id: 'tok_visa_4242' } } }),
+    });
+  });
 
   test('tells our secret to nobody but the token endpoint', async () => {
     const provider = world.connect(stub.url);

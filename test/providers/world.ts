@@ -5,11 +5,13 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import {
   type ChargeRequest,
+  type MovementRequest,
   type Provider,
   type ProviderCall,
   ProviderFault,
 } from '../../activities/providers/provider.ts';
 import { type Simulators, startSimulators } from '../../simulators/simulators.ts';
+import type { MovementKind } from '../../workflows/domain/movement.ts';
 import { type Bank, bankAt } from '../support/bank.ts';
 
 /** What the simulators know us by; an adapter that sends anything else is a stranger to them. */
@@ -22,6 +24,8 @@ export interface ProviderWorld {
   readonly bank: Bank;
   /** Whether the provider wants two steps. */
   readonly prepares: boolean;
+  /** Whether the provider can send the payer to a page of its own in the middle of a charge. */
+  readonly asksPayer: boolean;
   /** Where the face listens. */
   readonly url: string;
   /** Another adapter of the same kind, closed after the tests. */
@@ -32,12 +36,14 @@ export interface ProviderWorld {
 export interface ProviderSetup {
   readonly face: 'easypay' | 'paypal';
   readonly prepares: boolean;
+  /** Default: no. */
+  readonly asksPayer?: boolean;
   readonly urlOf: (simulators: Simulators) => string;
   readonly make: (url: string, secret: string) => Provider;
 }
 
 /** Starts simulators for the tests of the file, on free ports, and heals them after each. */
-export function providerWorld({ face, prepares, urlOf, make }: ProviderSetup): ProviderWorld {
+export function providerWorld({ face, prepares, asksPayer = false, urlOf, make }: ProviderSetup): ProviderWorld {
   const folder = mkdtempSync(join(tmpdir(), `${face}-`));
   const opened: Provider[] = [];
   let simulators: Simulators | undefined;
@@ -48,6 +54,7 @@ export function providerWorld({ face, prepares, urlOf, make }: ProviderSetup): P
   };
   const world: ProviderWorld = {
     prepares,
+    asksPayer,
     get provider() {
       return started(provider);
     },
@@ -97,7 +104,31 @@ export function aCharge(changes: Partial<ChargeRequest> = {}): ChargeRequest {
     currency: 'USD',
     paymentMethod: 'credit_card',
     cardToken: 'tok_visa_4242',
+    capture: 'automatic',
+    returnUrl: 'https://payments.example/return/4711',
     preparationId: null,
+    ...changes,
+  };
+}
+
+/** A capture, void or refund of the whole charge that the provider calls `chargeTransactionId`, unless told otherwise. */
+export function aMovement(
+  kind: MovementKind,
+  charge: ChargeRequest,
+  chargeTransactionId: string,
+  changes: Partial<MovementRequest> = {},
+): MovementRequest {
+  return {
+    kind,
+    reference: `${kind.slice(0, 3)}_${randomUUID()}`,
+    idempotencyKey: `att_${randomUUID()}`,
+    paymentId: charge.reference,
+    chargeTransactionId,
+    captureTransactionId: null,
+    preparationId: charge.preparationId,
+    amountMinor: charge.amountMinor,
+    currency: charge.currency,
+    isFinal: true,
     ...changes,
   };
 }

@@ -67,6 +67,7 @@ function aBusyWorker() {
   metrics.providerCalled({ provider: 'paypal', operation: 'charge', result: 'unavailable', durationMs: 2_500 });
   metrics.failedOver({ provider: 'paypal', reason: 'fault' });
   metrics.paymentDelayed();
+  metrics.movementEnded({ kind: 'refund', state: 'succeeded', provider: 'paypal' });
   metrics.deliveryTried({ channel: 'webhook', result: 'again' });
   metrics.alertOpened({ kind: 'payment_unresolved' });
   return metrics;

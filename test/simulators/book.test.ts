@@ -2,6 +2,7 @@ import { appendFile, readdir, readFile, readlink, truncate, writeFile } from 'no
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { DurableLog } from '../../simulators/durable-log.ts';
+import { follow } from './easypay.ts';
 import { accounts, charge, lookUp, movements, outcomeOf, startWorld, temporaryFolder } from './harness.ts';
 
 test('a torn last line is cut off with a warning, and the book goes on behind it', async () => {
@@ -50,6 +51,37 @@ test('a commit and its charge are one record: neither can be lost alone', async 
     movement: { seq: 1, idempotency_key: 'one' },
     memo: { provider: 'easypay', value: { charge: { status: 'approved', idempotency_key: 'one' } } },
   });
+});
+
+test('a book from before there was more than charges is read, and what it holds can be refunded', async () => {
+  const folder = await temporaryFolder();
+  const at = '2026-01-02T03:04:05.678Z';
+  const request = { reference: 'pay_1', amount_minor: '2599', currency: 'USD', card_token: 'tok_visa_4242' };
+  const { card_token: _, ...fields } = request;
+  const old = {
+    id: 'epc_000000000000000000000001',
+    ...fields,
+    idempotency_key: 'one',
+    status: 'approved',
+    response_code: '00',
+    response_message: 'Approved',
+    card: { brand: 'visa', last_four: '4242' },
+    created_at: at,
+  };
+  const movement = { seq: 1, at, kind: 'charge', provider: 'easypay', ...fields, idempotency_key: 'one' };
+  const entry = {
+    movement: { ...movement, state: 'committed' },
+    memo: { provider: 'easypay', value: { charge: old, request } },
+  };
+  await writeFile(join(folder, 'bank.jsonl'), `${JSON.stringify(entry)}\n`);
+  const world = await startWorld(folder);
+  expect(world.warnings).toEqual([]);
+  const shown = { ...old, captured: true, action_url: null };
+  expect((await lookUp(world, 'pay_1')).body).toEqual({ charges: [shown] });
+  const replay = await charge(world, {}, { key: 'one' });
+  expect(replay).toMatchObject({ status: 200, body: shown });
+  expect((await follow(world, old.id, 'refunds', { reference: 'ref_1' })).status).toBe(201);
+  expect(await accounts(world)).toMatchObject([{ balance_minor: '0' }, { id: 'merchants_USD', balance_minor: '0' }]);
 });
 
 test('a durable log shows entries only once they are on disk, in order, many per write', async () => {

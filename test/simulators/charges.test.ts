@@ -15,6 +15,8 @@ describe('a charge', () => {
       status: 'approved',
       amount_minor: '2599',
       currency: 'USD',
+      captured: true,
+      action_url: null,
       response_code: '00',
       response_message: 'Approved',
       card: { brand: 'visa', last_four: '4242' },

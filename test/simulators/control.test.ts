@@ -28,16 +28,16 @@ test.for([
 });
 
 test.for([
-  ['/faults/easypay', { rules: [{ ...rule, operation: 'refund' }] }, 'unknown_operation', 'charge, lookup'],
-  ['/faults/easypay', { rules: [rule, { ...rule, operation: 'create' }] }, 'unknown_operation', 'charge, lookup'],
-  ['/faults/paypal', { rules: [{ ...rule, operation: 'send' }] }, 'unknown_operation', 'token, create, charge, lookup'],
+  ['/faults/easypay', { rules: [{ ...rule, operation: 'token' }] }, 'unknown_operation', 'charge, capture'],
+  ['/faults/easypay', { rules: [rule, { ...rule, operation: 'create' }] }, 'unknown_operation', 'refund, lookup'],
+  ['/faults/paypal', { rules: [{ ...rule, operation: 'send' }] }, 'unknown_operation', 'token, create, charge'],
   ['/faults/mailbox', { rules: [{ ...rule, operation: 'toString' }] }, 'unknown_operation', 'send'],
   ['/faults/easypay', { rules: [{ operation: 'lookup', fault: 'lost_after' }] }, 'fault_not_possible', 'reset, never'],
   ['/faults/paypal', { rules: [{ operation: 'create', fault: 'wrong_amount' }] }, 'fault_not_possible', 'lost_after'],
   ['/faults/paypal', { rules: [{ operation: '*', fault: 'redirect' }] }, 'fault_not_possible', 'wrong_amount'],
   ['/faults/inbox', { rules: [{ operation: '*', fault: 'wrong_amount' }] }, 'fault_not_possible', 'redirect'],
   ['/faults/mailbox', { rules: [{ operation: 'send', fault: 'late_commit' }] }, 'fault_not_possible', 'lost_after'],
-  ['/park/easypay', { operation: 'create', point: 'before_commit' }, 'unknown_operation', 'charge, lookup'],
+  ['/park/easypay', { operation: 'create', point: 'before_commit' }, 'unknown_operation', 'charge, capture, void'],
 ] as const)('PUT %s %o is refused with what would do, and changes nothing', async ([path, body, code, named]) => {
   const world = await startWorld();
   const before = await control(world, 'GET', path);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { z } from 'zod';
+import type { SimulatorsOptions } from '../../simulators/simulators.ts';
 import { startSimulators } from '../../simulators/simulators.ts';
 
 export const apiKey = 'face-key-for-tests';
@@ -37,7 +38,7 @@ export async function temporaryFolder(): Promise<string> {
 }
 
 /** Simulators in this process, on free ports, stopped after the test. */
-export async function startWorld(dataDir?: string) {
+export async function startWorld(dataDir?: string, options: Partial<SimulatorsOptions> = {}) {
   const folder = dataDir ?? (await temporaryFolder());
   const warnings: string[] = [];
   const simulators = await startSimulators({
@@ -49,6 +50,7 @@ export async function startWorld(dataDir?: string) {
     paypalClientId: paypalClient.id,
     paypalClientSecret: paypalClient.secret,
     warn: (message) => warnings.push(message),
+    ...options,
   });
   let stopped: Promise<void> | undefined;
   const stop = () => (stopped ??= simulators.stop());

@@ -14,7 +14,22 @@ import {
   untilParked,
 } from './harness.ts';
 import type { Client } from './paypal.ts';
-import { askToken, capture, captureIn, create, logIn, ordered, orderOf, show } from './paypal.ts';
+import {
+  askToken,
+  authorized,
+  capture,
+  captureIn,
+  captureOf,
+  create,
+  logIn,
+  ordered,
+  orderOf,
+  paid,
+  refundOf,
+  show,
+  verify,
+  voidOf,
+} from './paypal.ts';
 
 const inject = (world: WholeWorld, ...rules: readonly object[]) => injectAt(world, 'paypal', ...rules);
 const report = (world: WholeWorld) => faultReport(world, 'paypal');
@@ -48,7 +63,7 @@ describe('a fault on a capture', () => {
     expect(await movements(world)).toHaveLength(1);
     expect(await report(world)).toMatchObject({
       injected: { [fault]: 1 },
-      served: { token: 0, create: 0, charge: 1, lookup: 1 },
+      served: { token: 0, create: 0, charge: 1, capture: 0, void: 0, refund: 0, lookup: 1, verify: 0 },
     });
   });
 
@@ -91,6 +106,76 @@ describe('a fault on a capture', () => {
     expect(limited.body).toMatchObject({ name: 'RATE_LIMIT_REACHED', debug_id: expect.any(String) });
     expect((await capture(client, id)).body).toMatchObject({ name: 'SERVICE_UNAVAILABLE' });
     expect((await capture(client, id)).body).toMatchObject({ name: 'INTERNAL_SERVER_ERROR' });
+  });
+});
+
+describe('a fault on what follows a charge', () => {
+  const followUps = {
+    capture: async (client: Client) => {
+      const { id } = await authorized(client);
+      return () => captureOf(client, id, { id: 'k' });
+    },
+    void: async (client: Client) => {
+      const { id } = await authorized(client);
+      return () => voidOf(client, id, { id: 'k' });
+    },
+    refund: async (client: Client) => {
+      const { id } = await paid(client);
+      return () => refundOf(client, id, { id: 'k' });
+    },
+  };
+  const kinds = ['capture', 'void', 'refund'] as const;
+
+  test.for(
+    kinds.flatMap((kind) => [
+      [kind, '429', 429, 0] as const,
+      [kind, '503', 503, 0] as const,
+      [kind, '500_before', 500, 0] as const,
+      [kind, 'reset', 'ECONNRESET', 0] as const,
+      [kind, '500_after', 500, 1] as const,
+      [kind, 'lost_after', 'UND_ERR_SOCKET', 1] as const,
+      [kind, 'cut_json', kind === 'void' ? 200 : 201, 1] as const,
+    ]),
+  )('%s: %s ends as %s (movements: %i), once; its request id again moves it once', async (fault) => {
+    const [operation, name, outcome, committed] = fault;
+    const world = await startWorld();
+    const call = await followUps[operation](await logIn(world));
+    await inject(world, { operation, times: 1, fault: name });
+    expect(await outcomeOf(call())).toBe(outcome);
+    const moved = async () => (await movements(world)).filter(({ kind }) => kind === operation);
+    expect(await moved()).toHaveLength(committed);
+    expect([200, 201]).toContain((await call()).status);
+    expect(await moved()).toHaveLength(1);
+    expect(await report(world)).toMatchObject({ injected: { [name]: 1 }, served: { [operation]: 1 } });
+  });
+
+  test.for(['capture', 'refund'] as const)('%s: wrong_amount names one cent more', async (operation) => {
+    const world = await startWorld();
+    const call = await followUps[operation](await logIn(world));
+    await inject(world, { operation, times: 1, fault: 'wrong_amount' });
+    expect((await call()).body).toMatchObject({ amount: { currency_code: 'USD', value: '10.01' } });
+    expect((await movements(world)).at(-1)).toMatchObject({ kind: operation, amount_minor: '1000' });
+  });
+
+  test('void: wrong_amount is refused, for a void names no amount of its own', async () => {
+    const world = await startWorld();
+    const rules = [{ operation: 'void', fault: 'wrong_amount' }];
+    expect(await control(world, 'PUT', '/faults/paypal', { seed: 1, rules })).toMatchObject({
+      status: 422,
+      body: { error: { code: 'fault_not_possible' } },
+    });
+  });
+
+  test.for(kinds)('%s: late_commit holds the request id and moves the money later', async (operation) => {
+    const world = await startWorld();
+    const client = await logIn(world);
+    const call = await followUps[operation](client);
+    await inject(world, { operation, times: 1, fault: 'late_commit', delay_ms: 300 });
+    void call().catch(() => undefined);
+    await until('it is in progress', async () => (await call()).status === 409);
+    await until('the bank committed', async () => (await movements(world)).some(({ kind }) => kind === operation));
+    await until('the request id is free', async () => [200, 201].includes((await call()).status));
+    expect((await movements(world)).filter(({ kind }) => kind === operation)).toHaveLength(1);
   });
 });
 
@@ -177,19 +262,31 @@ test('refuse closes PayPal’s port alone, and healing opens it again', async ()
 });
 
 test('every operation can be parked at both points, each for itself', async () => {
-  const { world, client, id } = await startShop();
+  const world = await startWorld(undefined, { paypalWebhookUrl: 'http://127.0.0.1:1/', paypalWebhookId: 'WH1' });
+  const client = await logIn(world);
+  const id = await ordered(client);
+  const held = await authorized(client, { reference: 'pay_3' });
+  const taken = await paid(client, { reference: 'pay_4' });
   const calls = [
     ['token', 'before_commit', () => askToken(world), null],
     ['create', 'after_commit', () => create(client, orderOf({ reference: 'pay_2' })), 'pay_2'],
     ['charge', 'after_commit', () => capture(client, id), 'pay_1'],
     ['lookup', 'before_commit', () => show(client, id), 'pay_1'],
+    ['capture', 'before_commit', () => captureOf(client, held.id), 'cap_1'],
+    ['void', 'before_commit', () => voidOf(client, held.id), 'pay_3'],
+    ['refund', 'before_commit', () => refundOf(client, taken.id), 'ref_1'],
+    ['verify', 'before_commit', () => verify(client, '{"resource":{"invoice_id":"ref_9"}}'), 'ref_9'],
   ] as const;
   for (const [operation, point, call, reference] of calls) {
     await control(world, 'PUT', '/park/paypal', { operation, point });
     const outcome = outcomeOf(call());
     await untilParked(world, 1, 'paypal');
     expect((await parking(world, 'paypal')).parked).toMatchObject([{ operation, point, reference }]);
-    expect(await movements(world)).toHaveLength(operation === 'charge' || operation === 'lookup' ? 1 : 0);
+    // A charge is held after its commit here, so that the look-up sees it; the rest before theirs.
+    const moved = (await movements(world)).filter(
+      (movement) => movement.kind === operation && movement.reference === reference,
+    );
+    expect(moved).toHaveLength(operation === 'charge' ? 1 : 0);
     await control(world, 'DELETE', '/park/paypal');
     expect([200, 201]).toContain(await outcome);
   }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { testTokens } from '../../simulators/face/test-tokens.ts';
 import { control, movements, outcomeOf, send, startWorld, until, untilParked } from './harness.ts';
-import { askToken, capture, captureIn, card, create, logIn, ordered, orderOf, show, wallet } from './paypal.ts';
+import { askToken, capture, captureIn, card, create, logIn, ordered, orderOf, paid, show, wallet } from './paypal.ts';
 
 const issue = (status: number, name: string, named: string) => ({
   status,
@@ -128,7 +128,7 @@ describe('an order', () => {
   test('that is malformed is refused by the name of its field', async () => {
     const client = await logIn(await startWorld());
     const wrong = [
-      [{ ...orderOf(), intent: 'AUTHORIZE' }, '/intent'],
+      [{ ...orderOf(), intent: 'SAVE' }, '/intent'],
       [{ ...orderOf(), purchase_units: [] }, '/purchase_units'],
       [orderOf({ value: '-1' }), '/purchase_units/0/amount/value'],
       [{ ...orderOf(), surprise: true }, '/surprise'],
@@ -219,10 +219,26 @@ describe('a capture', () => {
   });
 
   test.for([
+    ['tok_visa_later_9996', 1],
+    ['tok_visa_later_9997', 2],
+  ] as const)('on %s completes after %i declined ones of its payment', async ([token, declines]) => {
+    const client = await logIn(await startWorld());
+    const statuses: unknown[] = [];
+    for (let time = 0; time <= declines; time += 1) {
+      // Another payment in between does not count.
+      await paid(client, { token, reference: `pay_other_${time}` });
+      const reply = await capture(client, await ordered(client), { body: card(token) });
+      statuses.push(captureIn(reply).status);
+    }
+    expect(statuses).toEqual([...Array.from({ length: declines }, () => 'DECLINED'), 'COMPLETED']);
+  });
+
+  test.for([
     [card('tok_unknown'), 'TOKEN_ID_NOT_FOUND', '/payment_source/card/vault_id'],
     [card('tok_paypal_wallet_1'), 'TOKEN_ID_NOT_FOUND', '/payment_source/card/vault_id'],
     [wallet('tok_visa_4242'), 'TOKEN_ID_NOT_FOUND', '/payment_source/paypal/vault_id'],
     [{}, 'ORDER_NOT_APPROVED', '/payment_source'],
+    [card('tok_visa_challenge_3220'), 'PAYER_ACTION_REQUIRED', '/payment_source'],
   ] as const)(
     'with %o is refused as %s, keeps nothing, and the order can still be paid',
     async ([body, named, field]) => {

@@ -44,10 +44,10 @@ export async function logIn(world: WholeWorld): Promise<Client> {
 }
 
 /** An order of 25.99 USD, unless told otherwise. */
-export function orderOf(changes: { value?: string; currency?: string; reference?: string } = {}) {
-  const { value = '25.99', currency = 'USD', reference = 'pay_1' } = changes;
+export function orderOf(changes: { value?: string; currency?: string; reference?: string; intent?: string } = {}) {
+  const { value = '25.99', currency = 'USD', reference = 'pay_1', intent = 'CAPTURE' } = changes;
   return {
-    intent: 'CAPTURE',
+    intent,
     purchase_units: [{ reference_id: reference, custom_id: reference, amount: { currency_code: currency, value } }],
   };
 }
@@ -72,6 +72,49 @@ export function capture(
   return post(client, `/v2/checkout/orders/${orderId}/capture`, body, options);
 }
 
+/** Authorizes an order on a card that approves, unless told otherwise. */
+export function authorize(
+  client: Client,
+  orderId: string,
+  { body = card('tok_visa_4242'), ...options }: CallOptions & { readonly body?: object } = {},
+): Promise<Reply> {
+  return post(client, `/v2/checkout/orders/${orderId}/authorize`, body, options);
+}
+
+interface Part {
+  readonly value?: string;
+  readonly currency?: string;
+  /** The `invoice_id`. */
+  readonly movement?: string;
+  readonly body?: object;
+}
+
+/** Captures 10.00 USD of an authorization as `cap_1`, unless told otherwise. */
+export function captureOf(
+  client: Client,
+  authorizationId: string,
+  { value = '10.00', currency = 'USD', movement = 'cap_1', body = {}, ...options }: CallOptions & Part = {},
+): Promise<Reply> {
+  const whole = { amount: { currency_code: currency, value }, invoice_id: movement, ...body };
+  return post(client, `/v2/payments/authorizations/${authorizationId}/capture`, whole, options);
+}
+
+/** Voids an authorization. */
+export function voidOf(client: Client, authorizationId: string, options: CallOptions = {}): Promise<Reply> {
+  return post(client, `/v2/payments/authorizations/${authorizationId}/void`, {}, options);
+}
+
+/** Refunds 10.00 USD of a capture as `ref_1`, unless told otherwise. */
+export function refundOf(
+  client: Client,
+  captureId: string,
+  { value = '10.00', currency = 'USD', movement = 'ref_1', body = {}, ...options }: CallOptions & Part = {},
+): Promise<Reply> {
+  const amount = { currency_code: currency, value };
+  const whole = { amount, invoice_id: movement, custom_id: movement, ...body };
+  return post(client, `/v2/payments/captures/${captureId}/refund`, whole, options);
+}
+
 /** Shows an order. */
 export function show({ url, token }: Client, orderId: string, signal?: AbortSignal): Promise<Reply> {
   return send(`${url}/v2/checkout/orders/${orderId}`, {
@@ -84,6 +127,66 @@ export function show({ url, token }: Client, orderId: string, signal?: AbortSign
 export async function ordered(client: Client, changes: Parameters<typeof orderOf>[0] = {}): Promise<string> {
   const { body } = await create(client, orderOf(changes));
   return z.object({ id: z.string() }).parse(body).id;
+}
+
+/** Creates an order, authorizes it on a card and returns both ids. */
+export async function authorized(
+  client: Client,
+  { token = 'tok_visa_4242', ...changes }: Parameters<typeof orderOf>[0] & { readonly token?: string } = {},
+): Promise<{ readonly orderId: string; readonly id: string }> {
+  const orderId = await ordered(client, { intent: 'AUTHORIZE', ...changes });
+  const reply = await authorize(client, orderId, { body: card(token) });
+  return { orderId, id: z.string().parse(paymentsIn(reply).authorizations?.[0]?.id) };
+}
+
+/** Creates an order, captures it on a card and returns both ids. */
+export async function paid(
+  client: Client,
+  { token = 'tok_visa_4242', ...changes }: Parameters<typeof orderOf>[0] & { readonly token?: string } = {},
+): Promise<{ readonly orderId: string; readonly id: string }> {
+  const orderId = await ordered(client, changes);
+  return { orderId, id: captureIn(await capture(client, orderId, { body: card(token) })).id };
+}
+
+/** The headers of a transmission, as its receiver sees them. */
+export type TransmissionHeaders = Readonly<Record<string, string | undefined>>;
+
+/** Asks whether PayPal signed an event, whose text is sent as it is, for the webhook `WH1` unless told otherwise. */
+export function verify(
+  { url, token }: Client,
+  rawEvent: string,
+  { headers = {}, webhookId = 'WH1' }: { readonly headers?: TransmissionHeaders; readonly webhookId?: string } = {},
+): Promise<Reply> {
+  const asked = {
+    transmission_id: headers['paypal-transmission-id'] ?? 'none',
+    transmission_time: headers['paypal-transmission-time'] ?? 'none',
+    transmission_sig: headers['paypal-transmission-sig'] ?? 'none',
+    cert_url: headers['paypal-cert-url'] ?? 'https://example.com/',
+    auth_algo: headers['paypal-auth-algo'] ?? 'none',
+    webhook_id: webhookId,
+  };
+  return send(`${url}/v1/notifications/verify-webhook-signature`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: `${JSON.stringify(asked).slice(0, -1)}, "webhook_event": ${rawEvent} }`,
+  });
+}
+
+const partSchema = z.looseObject({ id: z.string(), status: z.string() });
+const paymentsSchema = z.object({
+  purchase_units: z.tuple([
+    z.object({
+      payments: z.strictObject({
+        authorizations: z.array(partSchema).optional(),
+        captures: z.array(partSchema).optional(),
+        refunds: z.array(partSchema).optional(),
+      }),
+    }),
+  ]),
+});
+/** All that an order that is shown has: authorizations, captures and refunds. */
+export function paymentsIn({ body }: Reply) {
+  return paymentsSchema.parse(body).purchase_units[0].payments;
 }
 
 const capturedSchema = z.object({

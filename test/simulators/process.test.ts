@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
+import { authorized, follow, statusOf } from './easypay.ts';
 import {
   apiKey,
   charge,
@@ -117,6 +118,36 @@ test('kill -9 forgets parks and faults, keeps a commit that was never answered, 
   expect((await lookUp(again, 'pay_after')).body).toMatchObject({ charges: [{ status: 'approved' }] });
   expect((await charge(again, { reference: 'pay_after' }, { key: 'pay_after' })).status).toBe(200);
   expect((await charge(again, { reference: 'pay_before' }, { key: 'pay_before' })).status).toBe(201);
+});
+
+test('kill -9 keeps a capture and a void that were never answered, and drops what was not committed', async () => {
+  const folder = await temporaryFolder();
+  const world = await startProcess(folder);
+  const [taken, left, ended] = [
+    await authorized(world, { reference: 'pay_taken' }),
+    await authorized(world, { reference: 'pay_left' }),
+    await authorized(world, { reference: 'pay_ended', card_token: 'tok_visa_challenge_3220' }),
+  ];
+  const steps = [
+    ['after_commit', 'captures', taken.id, 'cap_after'],
+    ['before_commit', 'captures', left.id, 'cap_before'],
+    ['after_commit', 'voids', ended.id, 'voi_after'],
+  ] as const;
+  for (const [point, what, , reference] of steps) {
+    await control(world, 'PUT', '/park/easypay', { operation: what.slice(0, -1), point, reference });
+  }
+  const calls = steps.map(([, what, id, reference]) => outcomeOf(follow(world, id, what, { reference })));
+  await untilParked(world, steps.length);
+  world.child.kill('SIGKILL');
+  await Promise.all(calls);
+  const again = await startProcess(folder);
+  const kinds = (await movements(again)).map((movement) => movement.kind);
+  expect(kinds).toEqual(['authorize', 'authorize', 'capture']);
+  expect(await statusOf(again, 'pay_ended')).toBe('voided');
+  const repeated: number[] = [];
+  for (const [, what, id, reference] of steps) repeated.push((await follow(again, id, what, { reference })).status);
+  expect(repeated).toEqual([200, 201, 200]);
+  expect(await movements(again)).toHaveLength(4);
 });
 
 test('kill -9 keeps orders and captures of PayPal that were never answered, and drops what was not committed', async () => {

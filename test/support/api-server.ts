@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { Writable } from 'node:stream';
+import type { ProviderEvents } from '../../activities/providers/provider-events.ts';
 import { createApp } from '../../api/app.ts';
-import type { PaymentClient } from '../../api/payment-client.ts';
 import { sharedBacklog } from '../../api/probe.ts';
 import { permissions } from '../../api/route.ts';
+import type { PaymentClient } from '../../api/temporal/payment-client.ts';
 import type { WebhookDeps } from '../../api/webhook-deps.ts';
-import { storeApiKey } from '../../prisma/api-keys.ts';
+import { storeApiKey, storeOperatorKey } from '../../prisma/api-keys.ts';
 import { createMerchant } from '../../prisma/merchants.ts';
 import { createAddressGuard } from '../../runtime/address-guard.ts';
 import { makeKey } from '../../runtime/api-key.ts';
@@ -22,12 +23,23 @@ export interface ApiServer {
   log(): string;
   /** Makes the merchant, unless it is there, and a key for it. */
   keyFor(merchantId: string, key?: { isTest?: boolean; permissions?: readonly string[] }): Promise<string>;
+  /** Makes an operator's key. */
+  operatorKey(): Promise<string>;
   close(): void;
 }
 
+const gone = () => Promise.reject(new Error('this test has no Temporal'));
 const noTemporal: PaymentClient = {
-  submit: () => Promise.reject(new Error('this test has no Temporal')),
-  resume: () => Promise.reject(new Error('this test has no Temporal')),
+  submit: gone,
+  resume: gone,
+  capture: gone,
+  cancel: gone,
+  resolve: gone,
+  refund: gone,
+  resumeRefund: gone,
+  resolveRefund: gone,
+  tellProviderEvent: gone,
+  tellPayerReturned: gone,
   isReachable: () => Promise.resolve(true),
   countWorkers: () => Promise.resolve(1),
   close: () => Promise.resolve(),
@@ -38,6 +50,7 @@ export async function startApi(
   { db }: TestDatabase,
   temporal: Partial<PaymentClient> = {},
   webhookDeps: Partial<WebhookDeps> = {},
+  providerEvents: ReadonlyMap<string, ProviderEvents> = new Map(),
 ): Promise<ApiServer> {
   const apiKeyPepper = randomBytes(32).toString('hex');
   let log = '';
@@ -56,7 +69,8 @@ export async function startApi(
     ...webhookDeps,
   };
   const backlog = sharedBacklog(db);
-  const server = createServer(createApp({ db, payments, logger, metrics, apiKeyPepper, webhooks, backlog }));
+  const deps = { db, payments, logger, metrics, apiKeyPepper, webhooks, providerEvents, backlog };
+  const server = createServer(createApp(deps));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');
@@ -67,6 +81,11 @@ export async function startApi(
       await createMerchant(db, { id: merchantId, name: merchantId });
       const key = makeKey(isTest ? 'test' : 'live', apiKeyPepper);
       await storeApiKey(db, merchantId, { ...key, name: 'key', isTest, permissions: allowed });
+      return key.text;
+    },
+    async operatorKey() {
+      const key = makeKey('operator', apiKeyPepper);
+      await storeOperatorKey(db, { ...key, name: 'operator' });
       return key.text;
     },
     close() {

@@ -11,9 +11,12 @@ export interface Movement {
   readonly state: string;
 }
 
-/** A fault to inject; see the simulators' contract for their meaning. `token` and `create` are PayPal's. */
+/** What moves money. */
+type MovingOperation = 'charge' | 'capture' | 'void' | 'refund';
+
+/** A fault to inject; see the simulators' contract for their meaning. `token`, `create` and `verify` are PayPal's. */
 export interface FaultRule {
-  readonly operation: 'charge' | 'lookup' | 'token' | 'create' | '*';
+  readonly operation: MovingOperation | 'lookup' | 'token' | 'create' | 'verify' | '*';
   readonly probability: number;
   readonly times?: number;
   readonly fault: string;
@@ -21,13 +24,15 @@ export interface FaultRule {
 }
 
 interface Park {
-  readonly operation: 'charge' | 'create';
+  readonly operation: MovingOperation | 'create';
   readonly point: 'before_commit' | 'after_commit';
   readonly reference?: string;
 }
 
-/** Calls by operation. */
-type Served = Readonly<Record<'charge' | 'lookup', number> & Partial<Record<'token' | 'create', number>>>;
+/** Calls by operation; `token`, `create` and `verify` are PayPal's. */
+type Served = Readonly<
+  Record<MovingOperation | 'lookup', number> & Partial<Record<'token' | 'create' | 'verify', number>>
+>;
 
 /** The witness: the bank's book, and the switches of one provider's face, EasyPay's unless `at` names another. */
 export interface Bank {

@@ -60,7 +60,9 @@ export async function insertEvent(
   const eventId = `evt_${randomUUID()}`;
   await database.admin.query(
     `INSERT INTO events (id, merchant_id, is_test, type, object_id, sequence, data, correlation_id, created_at)
-     SELECT $1, merchant_id, is_test, $2, id, 1, payment_event_data(payments), 'req_of_' || id, now() FROM payments WHERE id = $3`,
+     SELECT $1, merchant_id, is_test, $2, id, 1, payment_event_data(payments) || CASE WHEN $2 = 'payment.captured'
+       THEN jsonb_build_object('captured_amount_minor', amount::text) ELSE '{}' END, 'req_of_' || id, now()
+     FROM payments WHERE id = $3`,
     [eventId, type, paymentId],
   );
   return { eventId, paymentId };

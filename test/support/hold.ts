@@ -57,14 +57,19 @@ export function holdAccept(world: World, payment: { id: string; key: string }): 
   );
 }
 
-/** Holds the place of an attempt's row, so that the statement that writes `sent` waits. */
-export function holdSent(world: World, payment: { id: string }, attemptId: string): Promise<Hold> {
+/** Holds the place of an attempt's row, a charge's or a movement's, so that the statement that writes `sent` waits. */
+export function holdSent(
+  world: World,
+  payment: { id: string },
+  attemptId: string,
+  movementId: string | null = null,
+): Promise<Hold> {
   return hold(
     world,
-    `INSERT INTO attempts (id, merchant_id, is_test, payment_id, operation, number, provider, state, sender, sent_at,
-       send_before)
-     VALUES ($1, $2, true, $3, 'charge', 1, 'easypay', 'sent', 'held', now(), now())`,
-    [attemptId, world.merchant.id, payment.id],
+    `INSERT INTO attempts (id, merchant_id, is_test, payment_id, movement_id, operation, number, provider, state, sender,
+       sent_at, send_before)
+     VALUES ($1, $2, true, $3, $4, 'held', 1, 'easypay', 'sent', 'held', now(), now())`,
+    [attemptId, world.merchant.id, payment.id, movementId],
   );
 }
 

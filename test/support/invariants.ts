@@ -1,158 +1,148 @@
 import { expect } from 'vitest';
-import { attemptIdOf } from '../../workflows/domain/ids.ts';
-import { canMove, isFinal, type PaymentStatus } from '../../workflows/domain/payment-status.ts';
-import type { Movement } from './bank.ts';
+import { canMoveMovement, type MovementState } from '../../workflows/domain/movement.ts';
+import { canMove, type PaymentStatus } from '../../workflows/domain/payment-status.ts';
+import {
+  type AttemptRow,
+  expectBalanced,
+  expectConservation,
+  expectMoney,
+  isSettled,
+  type MovementRow,
+  type PaymentMoney,
+  type PaymentRow,
+  type PostingRow,
+} from './money-invariants.ts';
 import type { World } from './world.ts';
-
-interface PaymentRow {
-  readonly id: string;
-  readonly merchant_id: string;
-  readonly status: PaymentStatus;
-  readonly version: number;
-  readonly amount: string;
-  readonly captured_amount: string;
-  readonly currency: string;
-  readonly open_attempt_id: string | null;
-}
 
 interface EventRow {
   readonly id: string;
   readonly type: string;
   readonly object_id: string;
   readonly sequence: number;
-  readonly data: { readonly status: PaymentStatus; readonly captured_amount_minor: string };
+  readonly data: { readonly status: string; readonly captured_amount_minor?: string };
 }
 
 interface AuditRow {
   readonly event_id: string | null;
-  readonly payment_id: string;
-  readonly from_status: PaymentStatus | null;
-  readonly to_status: PaymentStatus;
+  readonly object_id: string;
+  readonly from_status: string | null;
+  readonly to_status: string;
   readonly actor: string;
 }
 
-interface AttemptRow {
-  readonly id: string;
-  readonly payment_id: string;
-  readonly operation: string;
-  readonly number: number;
-  readonly state: string;
-}
-
 /**
- * Compares everything that our database says about payments with the bank's own book: each charge moved money at most
- * once, under its own key and for its own amount; captured is what moved; events, audit entries and alerts tell the same
- * story without a gap, and whatever is not final has an open workflow. For a world at rest: whatever is still `pending`
- * fails it.
+ * Compares everything that our database says about payments with the bank's own book: each charge, capture, void and refund
+ * moved money at most once, under its own key and for its own amount; amounts, ledger and book agree; events, audit entries
+ * and alerts tell the same story without a gap, and whatever is open has an open workflow. For a world at rest: whatever is
+ * still `pending` fails it.
  */
 export async function expectInvariants(world: World): Promise<void> {
   const select = async <Row>(table: string, order: string) =>
     (await world.admin.query(`SELECT * FROM ${table} ORDER BY ${order}`)).rows as Row[];
   const payments = await select<PaymentRow>('payments', 'id');
+  const allMovements = await select<MovementRow>('movements', 'created_at, id');
+  const movements = Map.groupBy(allMovements, (movement) => movement.payment_id);
+  const attempts = Map.groupBy(await select<AttemptRow>('attempts', 'number'), (attempt) => attempt.payment_id);
+  const allPostings = await select<PostingRow>('ledger_entries', 'position');
+  const postings = Map.groupBy(allPostings, (posting) => posting.payment_id);
   const events = Map.groupBy(await select<EventRow>('events', 'sequence'), (event) => event.object_id);
   const acts = await select<AuditRow>('payment_audit_trail', 'created_at');
-  const changes = acts.filter((entry) => entry.event_id !== null); // the others changed no state
-  const audit = Map.groupBy(changes, (entry) => entry.payment_id);
-  const attempts = Map.groupBy(await select<AttemptRow>('attempts', 'number'), (attempt) => attempt.payment_id);
-  const all = await world.bank.movements();
-  const movements = Map.groupBy(all, (movement) => movement.reference);
-  const alerts = await select<{ resource_id: string; closed_at: Date | null }>('alerts', 'id');
-  const openAlerts = alerts.filter((alert) => alert.closed_at === null).map((alert) => alert.resource_id);
+  const audit = Map.groupBy(
+    acts.filter((entry) => entry.event_id !== null), // the others changed no state
+    (entry) => entry.object_id,
+  );
+  const booked = await world.bank.movements();
+  const bank = Map.groupBy(booked, (movement) => movement.reference);
+  const alerts = await select<{ resource_id: string; kind: string; closed_at: Date | null }>('alerts', 'id');
+  const openAlerts = alerts.filter(({ closed_at, kind }) => closed_at === null && kind.endsWith('_unresolved'));
+  const alertsOf = (id: string) => openAlerts.filter((alert) => alert.resource_id === id).length;
 
-  const known = new Set(payments.map((payment) => payment.id));
-  expect(all.filter((movement) => !known.has(movement.reference))).toEqual([]);
-  for (const payment of payments) {
-    const charges = (attempts.get(payment.id) ?? []).filter(({ operation }) => operation === 'charge');
-    expectMoney(payment, movements.get(payment.id) ?? [], charges);
-    expectStory(payment, events.get(payment.id) ?? [], audit.get(payment.id) ?? []);
-    expectAttempts(payment, charges);
-    if (!isFinal(payment.status)) await expectOpenWorkflow(world, payment.id);
-    const alertsExpected = payment.status === 'unresolved' ? 1 : 0;
-    expect(
-      openAlerts.filter((id) => id === payment.id),
-      payment.id,
-    ).toHaveLength(alertsExpected);
+  const known = new Set([...payments, ...allMovements].map(({ id }) => id));
+  expect(booked.filter((movement) => !known.has(movement.reference))).toEqual([]);
+  const moneys: PaymentMoney[] = payments.map((payment) => ({
+    payment,
+    movements: movements.get(payment.id) ?? [],
+    attempts: attempts.get(payment.id) ?? [],
+    postings: postings.get(payment.id) ?? [],
+    bank,
+  }));
+  for (const money of moneys) {
+    const { payment } = money;
+    expectMoney(money);
+    expectStoryOfPayment(payment, events.get(payment.id) ?? []);
+    expectAudit(payment.id, events.get(payment.id) ?? [], audit.get(payment.id) ?? []);
+    if (!isSettled(payment)) await expectOpenWorkflow(world, payment.id);
+    expect(alertsOf(payment.id), payment.id).toBe(payment.status === 'unresolved' ? 1 : 0);
+    for (const movement of money.movements) {
+      expectStoryOfMovement(movement, events.get(movement.id) ?? []);
+      expectAudit(movement.id, events.get(movement.id) ?? [], audit.get(movement.id) ?? []);
+      const isOpenRefund = movement.kind === 'refund' && movement.state === 'unresolved';
+      if (isOpenRefund) await expectOpenWorkflow(world, movement.id);
+      expect(alertsOf(movement.id), movement.id).toBe(isOpenRefund ? 1 : 0);
+    }
   }
-  await expectConservation(world);
-}
-
-function expectMoney(payment: PaymentRow, moved: readonly Movement[], charges: readonly AttemptRow[]): void {
-  expect(payment.status, `${payment.id} came to rest`).not.toBe('pending');
-  const what = `${payment.id}, ${payment.status}`;
-  expect(moved.length, `${what}: movements`).toBeLessThanOrEqual(1);
-  if (isFinal(payment.status)) {
-    expect(moved.length, `${what}: movements`).toBe(payment.status === 'captured' ? 1 : 0);
-    expect(payment.open_attempt_id, what).toBeNull();
-  }
-  for (const movement of moved) {
-    const { number = 0 } = charges.find(({ id }) => id === movement.idempotency_key) ?? {};
-    expect(movement.idempotency_key, what).toBe(attemptIdOf(payment.id, 'charge', number));
-    expect([movement.amount_minor, movement.currency], what).toEqual([payment.amount, payment.currency]);
-  }
-  expect(payment.captured_amount, what).toBe(payment.status === 'captured' ? payment.amount : '0');
-}
-
-/** One approved attempt, the last, for each payment that was charged, and none left open by a payment that has ended. */
-function expectAttempts(payment: PaymentRow, attempts: readonly AttemptRow[]): void {
-  const states = attempts.map((attempt) => attempt.state);
-  const what = `${payment.id}, ${payment.status}: attempts`;
-  const approved = states.filter((state) => state === 'approved').length;
-  if (isFinal(payment.status)) {
-    expect(approved, what).toBe(payment.status === 'captured' ? 1 : 0);
-    for (const state of states) expect(['sent', 'unknown'], what).not.toContain(state);
-  }
+  expectBalanced(allPostings);
+  await expectConservation(world, moneys);
 }
 
 async function expectOpenWorkflow(world: World, id: string): Promise<void> {
   const { status } = await world.temporal.workflow.getHandle(id).describe();
-  expect(status.name, `${id} is not final: its workflow`).toBe('RUNNING');
+  expect(status.name, `${id} is open: its workflow`).toBe('RUNNING');
 }
 
-function expectStory(payment: PaymentRow, events: readonly EventRow[], audit: readonly AuditRow[]): void {
-  const versions = Array.from({ length: payment.version }, (_, index) => index + 1);
-  expect(
-    events.map((event) => event.sequence),
-    payment.id,
-  ).toEqual(versions);
-  const path = events.map((event) => event.data.status);
+/** What may happen to a payment without a change of its status. */
+const noMoves = new Set([
+  'payment.delayed',
+  'payment.rerouted',
+  'payment.retry_scheduled',
+  'payment.captured', // another capture of the same payment
+  'payment.partially_refunded',
+  'payment.refunded',
+]);
+
+function expectStoryOfPayment(payment: PaymentRow, events: readonly EventRow[]): void {
+  expectSequence(payment.id, payment.version, events);
+  const path = events.map((event) => event.data.status as PaymentStatus);
   expect(path[0], payment.id).toBe('pending');
   expect(path.at(-1), payment.id).toBe(payment.status);
   expect(events.at(-1)?.data.captured_amount_minor, payment.id).toBe(payment.captured_amount);
-  expect(audit, payment.id).toHaveLength(events.length);
-  for (const [index, event] of events.entries()) {
+  for (const [index, { type, data }] of events.entries()) {
     const from = path[index - 1];
-    const isNoMove = event.type === 'payment.delayed' || event.type === 'payment.rerouted';
-    if (isNoMove) expect(event.data.status, `${payment.id}: ${event.type}`).toBe(from);
-    else expect(event.type, payment.id).toBe(`payment.${event.data.status}`);
-    if (from !== undefined && !isNoMove) {
-      expect(canMove(from, event.data.status), `${payment.id}: ${path.join(' → ')}`).toBe(true);
+    if (from === data.status) expect(noMoves, `${payment.id}: ${type}`).toContain(type);
+    else expect(type, payment.id).toBe(`payment.${data.status}`);
+    if (from !== undefined && from !== data.status) {
+      expect(canMove(from, data.status as PaymentStatus), `${payment.id}: ${path.join(' → ')}`).toBe(true);
     }
-    const entry = audit.find((one) => one.event_id === event.id);
-    const told = { from_status: from ?? null, to_status: event.data.status, actor: expect.stringMatching(/./) };
-    expect(entry, `${payment.id}: audit of event ${event.sequence}`).toMatchObject(told);
   }
 }
 
-/** The bank's accounts sum to zero; per currency it has taken what we say was captured, and what still is unresolved. */
-async function expectConservation(world: World): Promise<void> {
-  const sums = new Map<string, bigint>();
-  const taken = new Map<string, bigint>();
-  for (const { id, currency, balance_minor } of await world.bank.accounts()) {
-    sums.set(currency, (sums.get(currency) ?? 0n) + BigInt(balance_minor));
-    if (id.startsWith('merchants_')) taken.set(currency, BigInt(balance_minor));
+function expectStoryOfMovement(movement: MovementRow, events: readonly EventRow[]): void {
+  expectSequence(movement.id, movement.version, events);
+  const path = events.map((event) => event.data.status as MovementState);
+  expect(path[0], movement.id).toBe('pending');
+  expect(path.at(-1), movement.id).toBe(movement.state);
+  for (const [index, { type, data }] of events.entries()) {
+    expect(type, movement.id).toBe(`${movement.kind}.${data.status}`);
+    const from = path[index - 1];
+    if (from !== undefined) expect(canMoveMovement(from, data.status as MovementState), path.join(' → ')).toBe(true);
   }
-  for (const [currency, sum] of sums) expect(sum, currency).toBe(0n);
+}
 
-  const { rows } = await world.admin.query<{ id: string; currency: string; captured_amount: string; status: string }>(
-    'SELECT id, currency, captured_amount, status FROM payments',
-  );
-  const unresolved = new Set(rows.filter((row) => row.status === 'unresolved').map((row) => row.id));
-  const ours = new Map<string, bigint>([...taken.keys()].map((currency) => [currency, 0n]));
-  for (const row of rows) ours.set(row.currency, (ours.get(row.currency) ?? 0n) + BigInt(row.captured_amount));
-  for (const movement of await world.bank.movements()) {
-    if (!unresolved.has(movement.reference)) continue;
-    ours.set(movement.currency, (ours.get(movement.currency) ?? 0n) + BigInt(movement.amount_minor));
+function expectSequence(id: string, version: number, events: readonly EventRow[]): void {
+  const versions = Array.from({ length: version }, (_, index) => index + 1);
+  expect(
+    events.map((event) => event.sequence),
+    id,
+  ).toEqual(versions);
+}
+
+/** One entry per event: who, from what to what. */
+function expectAudit(id: string, events: readonly EventRow[], audit: readonly AuditRow[]): void {
+  expect(audit, id).toHaveLength(events.length);
+  for (const [index, event] of events.entries()) {
+    const from = events[index - 1]?.data.status ?? null;
+    const entry = audit.find((one) => one.event_id === event.id);
+    const told = { from_status: from, to_status: event.data.status, actor: expect.stringMatching(/./) };
+    expect(entry, `${id}: audit of event ${event.sequence}`).toMatchObject(told);
   }
-  for (const [currency, sum] of ours)
-    expect(sum, `${currency}: captured by us and by the bank`).toBe(taken.get(currency) ?? 0n);
 }

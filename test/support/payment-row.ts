@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { TestDatabase } from './database.ts';
+import { someTerms } from './payment-request.ts';
 
 /** A pending payment of `mer_1` that nobody touched for an hour, straight from SQL; the merchant must exist. Returns its id. */
 export async function insertPendingPayment(
@@ -23,6 +24,7 @@ export async function insertPendingPayment(
     payment_method: 'credit_card',
     card_token: 'tok',
     route: { rule: null, reason: 'test', candidates: ['easypay', 'paypal'], ineligible: [] },
+    terms: someTerms(),
     expires_at: hourAhead,
     ask_until: hourAhead,
     created_at: hourAgo,

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import pg from 'pg';
 import { permissions } from '../../api/route.ts';
-import { storeApiKey } from '../../prisma/api-keys.ts';
+import { storeApiKey, storeOperatorKey } from '../../prisma/api-keys.ts';
 import { type Database, openDatabase } from '../../prisma/database.ts';
 import type { MerchantSettings } from '../../prisma/merchant-settings.ts';
 import { changeMerchantSettings, createMerchant } from '../../prisma/merchants.ts';
@@ -51,13 +51,17 @@ export interface World {
   readonly api: TestProcess;
   /** Another worker process, not started yet. */
   anotherWorker(): TestProcess;
+  /** A key of the platform's operators. */
+  readonly operatorKey: string;
   createMerchant(settings?: Partial<MerchantSettings>): Promise<TestMerchant>;
   /** EasyPay's face, for a test that puts something between. */
   readonly easypayUrl: string;
+  /** What EasyPay signs its events with, for a test that makes one of its own. */
+  readonly easypayWebhookSecret: string;
   /** Where the simulators' webhook receiver listens; what it received is at `outside('/inbox')`. */
   readonly inboxUrl: string;
-  /** Reads from the simulators' control port, e.g. `/mailbox?after=0`. */
-  outside<T>(path: string): Promise<T>;
+  /** Asks the simulators' control port, e.g. for `/mailbox?after=0`; a body is JSON. */
+  outside<T>(path: string, init?: RequestInit): Promise<T>;
   /** Everything that any process printed. */
   logs(): string;
   close(): Promise<void>;
@@ -78,11 +82,20 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const secrets = {
     codecKey: randomBytes(32),
     pepper: randomBytes(32).toString('hex'),
-    easypayKey: 'easypay-test-key',
-    paypal: { PAYPAL_CLIENT_ID: 'paypal-test-client', PAYPAL_CLIENT_SECRET: 'paypal-test-secret' },
+    easypay: { EASYPAY_API_KEY: 'easypay-test-key', EASYPAY_WEBHOOK_SECRET: randomBytes(32).toString('hex') },
+    paypal: {
+      PAYPAL_CLIENT_ID: 'paypal-test-client',
+      PAYPAL_CLIENT_SECRET: 'paypal-test-secret',
+      PAYPAL_WEBHOOK_ID: 'WH-TEST',
+    },
   };
-  const ground = await startGround(folder, log, { EASYPAY_API_KEY: secrets.easypayKey, ...secrets.paypal }, options);
   const [apiPort = 0] = await freePorts(1);
+  const apiUrl = `http://${host}:${apiPort}`;
+  const events = {
+    EASYPAY_WEBHOOK_URL: `${apiUrl}/api/v1/webhooks/easypay/main`,
+    PAYPAL_WEBHOOK_URL: `${apiUrl}/api/v1/webhooks/paypal/main`,
+  };
+  const ground = await startGround(folder, log, { ...secrets.easypay, ...secrets.paypal, ...events }, options);
   const env = {
     DATABASE_URL: ground.databaseUrl,
     TEMPORAL_ADDRESS: ground.temporalAddress,
@@ -90,15 +103,15 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     API_KEY_PEPPER: secrets.pepper,
     API_PORT: String(apiPort),
     EASYPAY_URL: ground.easypayUrl,
-    EASYPAY_API_KEY: secrets.easypayKey,
+    ...secrets.easypay,
     PAYPAL_URL: ground.paypalUrl,
     ...secrets.paypal,
+    PUBLIC_API_URL: apiUrl,
     SMTP_URL: ground.smtpUrl,
     STORED_SECRETS_KEYS: `test:${randomBytes(32).toString('base64')}`,
     WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true',
     ...options.env,
   };
-  const apiUrl = `http://${host}:${apiPort}`;
   const workerSpec = ourProcess('worker', 'workers/worker.ts', outputReady('"worker ready"'), env);
   const worker = testProcess(workerSpec, log('worker'));
   const api = testProcess(ourProcess('api', 'api/main.ts', httpReady(`${apiUrl}/health/ready`), env), log('api'));
@@ -115,7 +128,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   return {
     ...ground,
     apiUrl,
+    easypayWebhookSecret: secrets.easypay.EASYPAY_WEBHOOK_SECRET,
     bank: bankAt(ground.simulatorsUrl),
+    operatorKey: await makeOperatorKey(db, secrets.pepper),
     merchant: await makeMerchant(db, secrets.pepper, {}),
     db,
     admin,
@@ -128,8 +143,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       return another;
     },
     createMerchant: (settings = {}) => makeMerchant(db, secrets.pepper, settings),
-    async outside<T>(path: string) {
-      const response = await fetch(`${ground.simulatorsUrl}${path}`);
+    async outside<T>(path: string, init: RequestInit = {}) {
+      const headers = { 'content-type': 'application/json' };
+      const response = await fetch(`${ground.simulatorsUrl}${path}`, { ...init, headers });
       if (!response.ok) throw new Error(`${path} answered ${response.status}`);
       return (await response.json()) as T;
     },
@@ -220,6 +236,12 @@ async function makeMerchant(db: Database, pepper: string, settings: Partial<Merc
     return key.text;
   };
   return { id, testKey: await keyOf(true), liveKey: await keyOf(false) };
+}
+
+async function makeOperatorKey(db: Database, pepper: string): Promise<string> {
+  const key = makeKey('operator', pepper);
+  await storeOperatorKey(db, { ...key, name: 'operator' });
+  return key.text;
 }
 
 function ourProcess(name: string, file: string, ready: ChildSpec['ready'], env: NodeJS.ProcessEnv): ChildSpec {

@@ -116,7 +116,7 @@ async function beforeSent(statement: Statement): Promise<Standing> {
     answer: call.post(),
     facts: accepted,
     factsAfter: statement === 'lost' ? accepted : sent,
-    ...heldBy(held, statement, /INSERT INTO attempts/),
+    ...heldBy(held, statement, /WITH not_now AS/),
   };
 }
 

@@ -1,15 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import { isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
-import proto from '@temporalio/proto';
+import { WorkflowNotFoundError } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { PaymentObject } from '../../api/payment-object.ts';
 import { paymentStartOptions, paymentWorkflowType, retryNow } from '../../workflows/contract.ts';
 import { aPayment, getPayment, postPayment } from '../support/api-client.ts';
 import type { FaultRule } from '../support/bank.ts';
+import {
+  isBackingOff,
+  reset,
+  resetOpenToEachPoint,
+  resetPoints,
+  resetToEachPoint,
+  runIdOf,
+} from '../support/resets.ts';
 import { until } from '../support/until.ts';
 import { startWorld, type World } from '../support/world.ts';
-
-const { EventType } = proto.temporal.api.enums.v1;
 
 let world: World;
 beforeAll(async () => {
@@ -36,69 +41,14 @@ async function begin(faults: readonly FaultRule[] = []): Promise<Begun> {
   const key = randomUUID();
   const options = { apiKey: world.merchant.testKey, key, headers: { prefer: 'respond-async' } };
   const { payment } = await postPayment(world.apiUrl, aPayment(), options);
-  if (faults.length > 0) await isBackingOff(payment.id);
+  if (faults.length > 0) await isBackingOff(world, payment.id);
   return { id: payment.id, key };
-}
-
-async function isBackingOff(id: string): Promise<void> {
-  await until(`${id} waits for its next try`, async () => {
-    const { raw } = await world.temporal.workflow.getHandle(id).describe();
-    return raw.pendingActivities?.some(({ lastFailure }) => lastFailure);
-  });
 }
 
 const read = async (id: string): Promise<PaymentObject> =>
   (await getPayment(world.apiUrl, id, world.merchant.testKey)).payment;
 
 const ended = (id: string) => world.temporal.workflow.getHandle(id).result();
-
-async function runIdOf(id: string): Promise<string> {
-  return (await world.temporal.workflow.getHandle(id).describe()).runId;
-}
-
-interface ResetPoint {
-  readonly eventId: number;
-  readonly type: string;
-}
-
-/**
- * The server cuts a history only between two batches that it wrote. A task that an update or a repetition brought about
- * may have its start in one batch with its scheduling: no reset to that start, but to the task's end.
- */
-const refusable = new Set(['EVENT_TYPE_WORKFLOW_TASK_STARTED']);
-
-/** Every event of a run that Temporal takes as a point to reset to. */
-async function resetPoints(id: string, runId: string): Promise<ResetPoint[]> {
-  const { events } = await world.temporal.workflow.getHandle(id, runId).fetchHistory();
-  const points = new Set([
-    EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED,
-    EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
-    EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED,
-    EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT,
-  ]);
-  return (events ?? []).flatMap(({ eventId, eventType }) =>
-    eventType && points.has(eventType) ? [{ eventId: Number(eventId), type: EventType[eventType] ?? '' }] : [],
-  );
-}
-
-/** Resets as an operator does in the Web UI; answers the new run's id, or null when the server refuses the point. */
-async function reset(id: string, runId: string, { eventId, type }: ResetPoint): Promise<string | null> {
-  try {
-    const answer = await world.temporal.workflowService.resetWorkflowExecution({
-      namespace: world.temporal.options.namespace,
-      workflowExecution: { workflowId: id, runId },
-      reason: 'an operator’s reset',
-      requestId: randomUUID(),
-      workflowTaskFinishEventId: proto.temporal.api.history.v1.HistoryEvent.fromObject({ eventId }).eventId,
-    });
-    expect(answer.runId).not.toBe(runId);
-    return answer.runId;
-  } catch (error) {
-    if (!isGrpcServiceError(error) || !error.details.includes('must be at the boundary')) throw error;
-    expect(refusable.has(type)).toBe(true);
-    return null;
-  }
-}
 
 /** Captured once: one movement, events that count up to the version, and one audit entry for each of them. */
 async function expectCapturedOnce(id: string): Promise<PaymentObject> {
@@ -118,34 +68,19 @@ async function expectCapturedOnce(id: string): Promise<PaymentObject> {
   return payment;
 }
 
-/** Resets a finished payment to each point of its history, one after another; each run must end as the first did. */
-async function resetToEachPoint(id: string): Promise<number> {
-  await ended(id);
-  const before = await expectCapturedOnce(id);
-  const runId = await runIdOf(id);
-  const points = await resetPoints(id, runId);
-  for (const point of points) {
-    const newRunId = await reset(id, runId, point);
-    if (newRunId === null) continue;
-    expect(await world.temporal.workflow.getHandle(id, newRunId).result()).toEqual({
-      status: 'captured',
-      failure: null,
-    });
-    expect(await expectCapturedOnce(id)).toEqual(before);
-  }
-  return points.filter(({ type }) => type === 'EVENT_TYPE_WORKFLOW_TASK_COMPLETED').length;
-}
+/** Resets a finished payment to each point of its history; each run must end as the first did. */
+const resetFinished = (id: string) => resetToEachPoint(world, id, () => expectCapturedOnce(id));
 
 describe('a finished payment that is reset to any of its workflow tasks ends the same, with one movement:', () => {
   test('charged at once', async () => {
     const { id } = await begin();
-    expect(await resetToEachPoint(id)).toBe(1);
+    expect(await resetFinished(id)).toBe(1);
   });
 
   test('charged after its provider was away', async () => {
     const { id } = await begin(away);
     await world.bank.heal();
-    expect(await resetToEachPoint(id)).toBeGreaterThanOrEqual(2);
+    expect(await resetFinished(id)).toBeGreaterThanOrEqual(2);
   });
 
   test('charged by a worker that was killed before it could say so', async () => {
@@ -156,15 +91,15 @@ describe('a finished payment that is reset to any of its workflow tasks ends the
     await world.bank.release();
     await world.worker.start();
     await ended(id);
-    const points = await resetPoints(id, await runIdOf(id));
+    const points = await resetPoints(world, id, await runIdOf(world, id));
     expect(points.map(({ type }) => type)).toContain('EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT');
-    expect(await resetToEachPoint(id)).toBeGreaterThanOrEqual(2);
+    expect(await resetFinished(id)).toBeGreaterThanOrEqual(2);
   });
 
   test('found at its provider after the answer was lost', async () => {
     const { id } = await begin(inDoubt);
     await world.bank.heal();
-    expect(await resetToEachPoint(id)).toBeGreaterThanOrEqual(2);
+    expect(await resetFinished(id)).toBeGreaterThanOrEqual(2);
   });
 });
 
@@ -175,15 +110,12 @@ describe('an open payment that is reset to any of its workflow tasks goes on, an
   ])('%s', async (_, faults) => {
     const { id } = await begin(faults);
     await world.temporal.workflow.getHandle(id).executeUpdate(retryNow, { args: [act] });
-    await isBackingOff(id);
-    const runId = await runIdOf(id);
-    const points = await resetPoints(id, runId);
-    expect(points.length).toBeGreaterThanOrEqual(4);
-    for (const point of points) {
-      if ((await reset(id, runId, point)) === null) continue;
-      await isBackingOff(id);
+    await isBackingOff(world, id);
+    const resets = await resetOpenToEachPoint(world, id, async () => {
+      await isBackingOff(world, id);
       expect((await read(id)).status).toBe('pending');
-    }
+    });
+    expect(resets).toBeGreaterThanOrEqual(3);
     await world.bank.heal();
     await ended(id);
     await expectCapturedOnce(id);
@@ -194,10 +126,10 @@ test('a payment that is reset again and again while its charge stands at the ban
   await world.bank.park({ operation: 'charge', point: 'before_commit' });
   const { id } = await begin();
   await until('the charge is parked', async () => (await world.bank.parked()).length > 0);
-  const runId = await runIdOf(id);
-  const points = await resetPoints(id, runId);
+  const runId = await runIdOf(world, id);
+  const points = await resetPoints(world, id, runId);
   expect(points.length).toBeGreaterThanOrEqual(1);
-  for (const point of points) await reset(id, runId, point);
+  for (const point of points) await reset(world, id, runId, point);
   await world.bank.release();
   await ended(id);
   await expectCapturedOnce(id);

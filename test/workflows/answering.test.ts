@@ -1,7 +1,7 @@
 import { Client, NamespaceNotFoundError, type UpdateDefinition, WorkflowUpdateFailedError } from '@temporalio/client';
 import { workflowMetadataQuery } from '@temporalio/workflow';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createPaymentClient } from '../../api/payment-client.ts';
+import { createPaymentClient } from '../../api/temporal/payment-client.ts';
 import {
   awaitAccepted,
   awaitOutcome,
@@ -14,16 +14,10 @@ import {
 } from '../../workflows/contract.ts';
 import type { Acceptance } from '../../workflows/ports.ts';
 import { until } from '../support/until.ts';
-import { type Engine, type PaymentUnderTest, secrets, startEngine } from './engine.ts';
-import {
-  approves,
-  databaseAway,
-  fault,
-  gate,
-  namesAnotherAmount,
-  outcomeUnknown,
-  stillUnknown,
-} from './fake-payment.ts';
+import { type Engine, startEngine } from './engine.ts';
+import { type PaymentUnderTest, secrets } from './payment-under-test.ts';
+import { approves, databaseAway, fault, namesAnotherAmount, outcomeUnknown, stillUnknown } from './provider-steps.ts';
+import { gate } from './script.ts';
 
 let engine: Engine;
 beforeAll(async () => {
@@ -73,7 +67,7 @@ describe('awaitOutcome', () => {
     const waiting = [payment.awaitOutcome(), payment.awaitOutcome(), payment.awaitAccepted()];
     await reached;
     waiting.push(payment.awaitOutcome());
-    const canceling = payment.startWithUpdate(cancelPayment, [act]);
+    const canceling = payment.startWithUpdate(cancelPayment, act);
     await payment.historyWith('ACTIVITY_TASK_CANCEL_REQUESTED');
     open();
     expect(await Promise.all(waiting)).toEqual(Array.from({ length: 4 }, () => ({ kind: 'stored' })));
@@ -184,9 +178,9 @@ describe('an operator’s act is refused, and leaves no trace in the history,', 
   });
 
   test('when it resolves without evidence or with an outcome of its own invention', async () => {
-    const payment = engine.aPayment({ charge: [outcomeUnknown], ask: [stillUnknown(60_000)] });
+    const payment = engine.aPayment({ charge: [namesAnotherAmount] });
     await payment.start();
-    await payment.isBackingOff('unknown_outcome');
+    await payment.historyWith('UPSERT_WORKFLOW_SEARCH_ATTRIBUTES');
     expect(await refusal(payment, resolvePayment, [{ ...found, evidence: '' }])).toMatch(/evidence is missing/);
     const invented = JSON.parse(JSON.stringify({ ...found, outcome: 'refunded' })) as Resolution;
     expect(await refusal(payment, resolvePayment, [invented])).toMatch(/outcome must be/);

@@ -8,13 +8,13 @@ import {
   decidesLater,
   declines,
   fault,
-  gate,
   namesAnotherAmount,
   nothingHappened,
   outcomeUnknown,
   rejectsRepeat,
   stillUnknown,
-} from './fake-payment.ts';
+} from './provider-steps.ts';
+import { gate } from './script.ts';
 
 let engine: Engine;
 beforeAll(async () => {

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cancelPayment, retryNow } from '../../workflows/contract.ts';
 import { until } from '../support/until.ts';
 import { type Engine, startEngine } from './engine.ts';
-import { approves, databaseAway, declines, fault, gate } from './fake-payment.ts';
+import { approves, databaseAway, declines, fault } from './provider-steps.ts';
+import { gate } from './script.ts';
 
 let engine: Engine;
 beforeAll(async () => {
@@ -129,7 +130,7 @@ describe('a provider that is away', () => {
 describe('a cancellation', () => {
   test('before anything was sent ends the payment without a charge, under the name of who asked', async () => {
     const { fake, ...payment } = engine.aPayment();
-    expect(await payment.startWithUpdate(cancelPayment, [act])).toEqual({ status: 'canceled' });
+    expect(await payment.startWithUpdate(cancelPayment, act)).toEqual({ status: 'canceled' });
     expect(await payment.result()).toEqual({ status: 'canceled', failure: null });
     expect(fake.sent).toEqual([]);
     expect(fake.transitions).toMatchObject([

@@ -4,7 +4,9 @@ import { delayAfterMs } from '../../workflows/policies.ts';
 import type { Transition } from '../../workflows/ports.ts';
 import { until } from '../support/until.ts';
 import { type Engine, startEngine } from './engine.ts';
-import { approves, type FakePayment, fault, gate, outcomeUnknown, type Script, stillUnknown } from './fake-payment.ts';
+import type { FakePayment } from './fake-payment.ts';
+import { approves, fault, outcomeUnknown, stillUnknown } from './provider-steps.ts';
+import { gate, type Script } from './script.ts';
 
 let engine: Engine;
 beforeAll(async () => {

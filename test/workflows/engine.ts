@@ -1,78 +1,29 @@
-import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  Client,
-  Connection,
-  type UpdateDefinition,
-  WithStartWorkflowOperation,
-  type WorkflowHandle,
-} from '@temporalio/client';
-import proto from '@temporalio/proto';
+import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { withHeartbeats } from '../../activities/heartbeats.ts';
-import type { PaymentSubmission } from '../../api/payment-client.ts';
 import { failureConverterPath } from '../../runtime/temporal.ts';
 import { findTemporalProgram, temporalProcess } from '../../workers/dev/temporal-server.ts';
 import { workflowBundlePath } from '../../workers/workflow-bundle.ts';
-import {
-  type AwaitedPayment,
-  awaitAccepted,
-  awaitOutcome,
-  type PaymentWorkflowInput,
-  type PaymentWorkflowResult,
-  paymentStartOptions,
-  paymentTaskQueue,
-  paymentWorkflowType,
-  searchAttributes,
-} from '../../workflows/contract.ts';
-import type { PaymentPorts, PaymentRequest, PaymentSnapshot } from '../../workflows/ports.ts';
-import { aPaymentRequest } from '../support/payment-request.ts';
+import { paymentTaskQueue, searchAttributes } from '../../workflows/contract.ts';
+import type { MovementRequest, PaymentPorts } from '../../workflows/ports.ts';
 import { testProcess } from '../support/test-process.ts';
-import { until } from '../support/until.ts';
 import { freePorts } from '../support/world.ts';
-import { FakePayment, rowOf, type Script } from './fake-payment.ts';
+import type { FakePayment } from './fake-payment.ts';
+import { type PaymentUnderTest, paymentUnderTest } from './payment-under-test.ts';
+import { type RefundUnderTest, refundUnderTest } from './refund-under-test.ts';
+import type { Script } from './script.ts';
 
-const { EventType } = proto.temporal.api.enums.v1;
 const host = '127.0.0.1';
-
-/** Personal data and secrets of every payment here: none of it may show where operators look. */
-export const secrets = {
-  name: 'Ada Lovelace',
-  email: 'ada@example.com',
-  cardToken: 'tok_secret_1',
-  description: 'a gift',
-};
-
-/** A payment under test: its fake world and its workflow. */
-export interface PaymentUnderTest {
-  readonly fake: FakePayment;
-  readonly handle: WorkflowHandle;
-  readonly requestHash: string;
-  /** What the API submits for it. */
-  readonly input: PaymentSubmission;
-  /** As the API does it: starts or attaches, and waits. */
-  awaitOutcome(requestHash?: string): Promise<AwaitedPayment>;
-  awaitAccepted(requestHash?: string): Promise<AwaitedPayment>;
-  /** Starts it with an update of another kind in its first task. */
-  startWithUpdate<Ret, Args extends [unknown]>(update: UpdateDefinition<Ret, Args>, args: Args): Promise<Ret>;
-  /** Starts it without waiting. */
-  start(): Promise<void>;
-  /** As the sweep does it: with the payment id alone. */
-  redrive(): Promise<void>;
-  result(): Promise<PaymentWorkflowResult>;
-  /** Waits for an event of this type and answers the history's event types, in order, without their prefix. */
-  history(): Promise<string[]>;
-  historyWith(type: string): Promise<string[]>;
-  /** Waits until an activity waits for its next try after this kind of failure. */
-  isBackingOff(faultType: string): Promise<void>;
-}
 
 /** A Temporal server and a worker with the real bundle, whose ports are fakes: one per payment. */
 export interface Engine {
   readonly client: Client;
   aPayment(script?: Script): PaymentUnderTest;
+  /** A refund of a payment, of all that is left unless the request says otherwise. */
+  aRefund(payment: FakePayment, request?: Partial<MovementRequest>): RefundUnderTest;
   close(): Promise<void>;
 }
 
@@ -107,7 +58,12 @@ export async function startEngine(): Promise<Engine> {
   running.catch(() => undefined); // shows in the tests, which then wait in vain
   return {
     client,
-    aPayment: (script = {}) => paymentUnderTest(client, fakes, script),
+    aPayment: (script = {}) => {
+      const payment = paymentUnderTest(client, script);
+      fakes.set(payment.fake.id, payment.fake);
+      return payment;
+    },
+    aRefund: (payment, request = {}) => refundUnderTest(client, payment, request),
     async close() {
       worker.shutdown();
       await running.catch(() => undefined);
@@ -119,93 +75,20 @@ export async function startEngine(): Promise<Engine> {
 }
 
 function portsOf(fakes: ReadonlyMap<string, FakePayment>): PaymentPorts {
-  const of = (paymentId: string) => {
+  const of = ({ paymentId }: { readonly paymentId: string }) => {
     const fake = fakes.get(paymentId);
     if (fake === undefined) throw new Error(`there is no fake for ${paymentId}`);
     return fake;
   };
   return {
-    acceptPayment: (input) => of(input.paymentId).acceptPayment(input),
-    chargePayment: (input) => withHeartbeats(() => of(input.paymentId).chargePayment(input)),
-    askProvider: (input) => withHeartbeats(() => of(input.paymentId).askProvider(input)),
-    recordTransition: (input) => of(input.paymentId).recordTransition(input),
+    acceptPayment: (input) => of(input).acceptPayment(input),
+    chargePayment: (input) => withHeartbeats(() => of(input).chargePayment(input)),
+    askProvider: (input) => withHeartbeats(() => of(input).askProvider(input)),
+    recordTransition: (input) => of(input).recordTransition(input),
+    openMovement: (input) => of(input).movements.openMovement(input),
+    sendMovement: (input) => withHeartbeats(() => of(input).movements.sendMovement(input)),
+    askMovement: (input) => withHeartbeats(() => of(input).movements.askMovement(input)),
+    settleMovement: (input) => of(input).movements.settleMovement(input),
+    reconcile: (input) => withHeartbeats(() => of(input).reconcile(input)),
   };
-}
-
-function paymentUnderTest(client: Client, fakes: Map<string, FakePayment>, script: Script): PaymentUnderTest {
-  const paymentId = `pay_${randomUUID()}`;
-  const { request, snapshot } = requestOf(paymentId);
-  const { merchantId, isTest } = snapshot;
-  const input: PaymentSubmission = { paymentId, merchantId, isTest, request };
-  const fake = new FakePayment(snapshot, script);
-  fakes.set(paymentId, fake);
-  const handle = client.workflow.getHandle(paymentId);
-  const options = paymentStartOptions({
-    paymentId,
-    merchantId,
-    currency: 'USD',
-    summary: `25.99 USD · ${request.externalId}`,
-  });
-
-  function startWithUpdate<Ret, Args extends [unknown]>(
-    update: UpdateDefinition<Ret, Args>,
-    args: Args,
-    requestHash = request.requestHash,
-  ): Promise<Ret> {
-    const given: PaymentWorkflowInput = { ...input, request: { ...request, requestHash } };
-    const startWorkflowOperation = new WithStartWorkflowOperation(paymentWorkflowType, {
-      ...options,
-      args: [given],
-      workflowIdConflictPolicy: 'USE_EXISTING',
-    });
-    return client.workflow.executeUpdateWithStart(update, { args, startWorkflowOperation });
-  }
-  async function start(given: PaymentWorkflowInput): Promise<void> {
-    await client.workflow.start(paymentWorkflowType, { ...options, args: [given] });
-  }
-  async function history(): Promise<string[]> {
-    const { events } = await handle.fetchHistory();
-    return (events ?? []).map(({ eventType }) => EventType[eventType ?? 0]?.replace('EVENT_TYPE_', '') ?? '');
-  }
-  return {
-    fake,
-    handle,
-    requestHash: request.requestHash,
-    input,
-    awaitOutcome: (hash = request.requestHash) => startWithUpdate(awaitOutcome, [{ requestHash: hash }], hash),
-    awaitAccepted: (hash = request.requestHash) => startWithUpdate(awaitAccepted, [{ requestHash: hash }], hash),
-    startWithUpdate: (update, args) => startWithUpdate(update, args),
-    start: () => start(input),
-    redrive: () => start({ paymentId, merchantId, isTest }),
-    result: () => handle.result(),
-    history,
-    historyWith: (type) =>
-      until(`there is a ${type}`, async () => {
-        const types = await history();
-        return types.includes(type) ? types : null;
-      }),
-    async isBackingOff(faultType) {
-      await until(`an activity waits after ${faultType}`, async () => {
-        const { raw } = await handle.describe();
-        return raw.pendingActivities?.some(
-          ({ lastFailure, scheduledTime }) => lastFailure?.applicationFailureInfo?.type === faultType && scheduledTime,
-        );
-      });
-    },
-  };
-}
-
-function requestOf(paymentId: string): { request: PaymentRequest; snapshot: PaymentSnapshot } {
-  const request = aPaymentRequest({
-    requestHash: `hash of ${paymentId}`,
-    externalId: 'order-17',
-    cardToken: secrets.cardToken,
-    customerId: 'customer-1',
-    customerEmail: secrets.email,
-    customerName: secrets.name,
-    description: secrets.description,
-  });
-  const now = new Date().toISOString();
-  const snapshot = rowOf({ paymentId, merchantId: 'mer_1', isTest: true, request, now });
-  return { request, snapshot };
 }

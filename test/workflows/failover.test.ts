@@ -3,23 +3,23 @@ import { cancelPayment, retryNow } from '../../workflows/contract.ts';
 import { type DeclineClass, declineClasses, declineCodes } from '../../workflows/domain/failure.ts';
 import { attemptIdOf } from '../../workflows/domain/ids.ts';
 import type { FaultKind } from '../../workflows/domain/outcome.ts';
-import { type Engine, type PaymentUnderTest, startEngine } from './engine.ts';
+import { type Engine, startEngine } from './engine.ts';
+import type { FakePayment } from './fake-payment.ts';
+import type { PaymentUnderTest } from './payment-under-test.ts';
 import {
   allowsRepeat,
   approves,
   declines,
-  type FakePayment,
   fault,
-  gate,
   nothingHappened,
   outcomeUnknown,
   perCandidate,
   rejectsPreparation,
   rejectsRepeat,
-  type Script,
   stillUnknown,
   unprepared,
-} from './fake-payment.ts';
+} from './provider-steps.ts';
+import { gate, type Script } from './script.ts';
 
 let engine: Engine;
 beforeAll(async () => {

@@ -38,7 +38,10 @@ export function simulators(settings: DevSettings, secrets: Secrets): ChildSpec {
       INBOX_FACE_PORT: String(settings.ports.INBOX_FACE_PORT),
       SIMULATORS_DATA_DIR: dataPaths(settings.dataDir).simulators,
       EASYPAY_API_KEY: secrets.easypay_api_key,
-      ...paypalAccount(secrets),
+      ...paypalClient(secrets),
+      ...eventProofs(secrets),
+      EASYPAY_WEBHOOK_URL: `${addresses(settings).api}/api/v1/webhooks/easypay/main`,
+      PAYPAL_WEBHOOK_URL: `${addresses(settings).api}/api/v1/webhooks/paypal/main`,
     }),
     ready: httpReady(`${addresses(settings).simulators}/health`),
   };
@@ -66,7 +69,8 @@ export function worker(settings: DevSettings, secrets: Secrets, surroundings: Su
       EASYPAY_URL: addresses(settings).easypay,
       EASYPAY_API_KEY: secrets.easypay_api_key,
       PAYPAL_URL: addresses(settings).paypal,
-      ...paypalAccount(secrets),
+      ...paypalClient(secrets),
+      PUBLIC_API_URL: addresses(settings).api,
       SMTP_URL: addresses(settings).smtp,
       METRICS_HOST: HOST,
       METRICS_PORT: String(settings.ports.METRICS_PORT),
@@ -83,6 +87,9 @@ export function api(settings: DevSettings, secrets: Secrets, surroundings: Surro
     ...ownProcess('api', 'api/main.ts', settings, {
       ...engineAndDatabase(settings, secrets, surroundings),
       API_KEY_PEPPER: secrets.api_key_pepper,
+      ...eventProofs(secrets),
+      PAYPAL_URL: addresses(settings).paypal,
+      ...paypalClient(secrets),
       API_HOST: HOST,
       API_PORT: String(settings.ports.API_PORT),
     }),
@@ -103,8 +110,13 @@ function engineAndDatabase(settings: DevSettings, secrets: Secrets, surroundings
   };
 }
 
-function paypalAccount(secrets: Secrets): NodeJS.ProcessEnv {
+function paypalClient(secrets: Secrets): NodeJS.ProcessEnv {
   return { PAYPAL_CLIENT_ID: 'payment-orchestrator', PAYPAL_CLIENT_SECRET: secrets.paypal_client_secret };
+}
+
+/** What the API knows providers' events by. */
+function eventProofs(secrets: Secrets): NodeJS.ProcessEnv {
+  return { EASYPAY_WEBHOOK_SECRET: secrets.easypay_webhook_secret, PAYPAL_WEBHOOK_ID: secrets.paypal_webhook_id };
 }
 
 function ownProcess(

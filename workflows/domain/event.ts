@@ -1,15 +1,21 @@
 import { failureOf, type PaymentFailureCode } from './failure.ts';
 import { formatMinor } from './money.ts';
+import { movementKinds, movementStates } from './movement.ts';
 import { paymentStatuses } from './payment-status.ts';
 
-/** Every type of event: a payment's change of status, and what may happen to one that stays pending. */
+/**
+ * Every type of event: a payment's change of status or amounts, what may happen to one that stays pending, and the changes
+ * of its captures, voids and refunds.
+ */
 export const eventTypes: readonly string[] = [
   ...paymentStatuses.map((status) => `payment.${status}`),
   'payment.delayed',
   'payment.rerouted',
+  'payment.retry_scheduled',
+  ...movementKinds.flatMap((kind) => movementStates.map((state) => `${kind}.${state}`)),
 ];
 
-/** What the database keeps of an event's object, as it was then: see `payment_event_data` in the migrations. */
+/** What the database keeps of an event's object, as it was then: see `…_event_data` in the migrations. */
 export interface StoredEventData {
   readonly currency: string;
   readonly failure_code?: string | null;

@@ -10,6 +10,10 @@ export const declineCodes = [
   'not_permitted',
   'issuer_unavailable',
   'processing_error',
+  'authentication_failed',
+  'authentication_required',
+  'authorization_expired',
+  'refund_declined',
 ] as const;
 
 export type DeclineCode = (typeof declineCodes)[number];
@@ -32,6 +36,10 @@ export const declineClasses: Readonly<Record<DeclineCode, DeclineClass>> = {
   not_permitted: 'retry_other',
   issuer_unavailable: 'retry_other',
   processing_error: 'retry_other',
+  authentication_failed: 'never',
+  authentication_required: 'retry_other',
+  authorization_expired: 'never',
+  refund_declined: 'never',
 };
 
 /** Why a payment ended as `failed`, or why a person must decide (`unresolved`). */
@@ -42,7 +50,8 @@ export type PaymentFailureCode =
   | 'no_eligible_provider'
   | 'outcome_unknown'
   | 'amount_mismatch'
-  | 'resolved_not_charged';
+  | 'resolved_not_charged'
+  | 'resolved_not_moved';
 
 /** The `failure` object of a payment: a code for programs and a sentence for people, without personal data. */
 export interface PaymentFailure {
@@ -63,12 +72,17 @@ const messages: Readonly<Record<PaymentFailureCode, string>> = {
   not_permitted: 'The card does not allow this payment at this provider.',
   issuer_unavailable: 'The bank that issued the card could not be reached; nothing was charged.',
   processing_error: 'The card network failed to process the payment; nothing was charged.',
-  provider_rejected: 'The provider refused the request as invalid; nothing was charged.',
-  provider_unavailable: 'No provider could be reached before the payment expired; nothing was charged.',
+  provider_rejected: 'The provider refused the request as invalid; no money moved.',
+  provider_unavailable: 'The provider could not be reached in time; no money moved.',
   no_eligible_provider: 'None of the providers of this merchant takes such a payment; nothing was charged.',
-  outcome_unknown: 'The provider never said whether it charged the card; an operator decides.',
+  outcome_unknown: 'The provider never said whether it happened; an operator decides.',
   amount_mismatch: 'The provider reported another amount than the one requested; an operator decides.',
   resolved_not_charged: 'An operator found that the card was not charged.',
+  resolved_not_moved: 'An operator found that it did not happen.',
+  authentication_failed: 'The payer did not pass the check of the card’s issuer; nothing was charged.',
+  authentication_required: 'The issuer wants the payer to act, which is not possible at this provider.',
+  authorization_expired: 'The reservation has expired at the provider; nothing was captured.',
+  refund_declined: 'The provider declined the refund. Pay the money back in another way.',
 };
 
 /** The failure object for a code. */

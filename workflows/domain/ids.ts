@@ -1,5 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { utf8ToBytes } from '@noble/hashes/utils.js';
+import type { MovementKind } from './movement.ts';
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
 const idBits = 130;
@@ -17,15 +18,42 @@ export function paymentIdOf(identity: PaymentIdentity): string {
   return derivedId('pay', [identity.merchantId, mode, 'create_payment', '', identity.idempotencyKey]);
 }
 
-/** What is sent to providers under keys of its own; only a charge moves money. */
-export type Operation = 'prepare' | 'charge';
+const movementPrefixes: Readonly<Record<MovementKind, string>> = { capture: 'cap', void: 'voi', refund: 'ref' };
+
+/** The id of the capture, void or refund that a payment's key creates; a refund's is also its workflow id. */
+export function movementIdOf(kind: MovementKind, paymentId: string, idempotencyKey: string): string {
+  return derivedId(movementPrefixes[kind], [paymentId, idempotencyKey]);
+}
+
+/** What is sent to providers under keys of its own; a preparation moves no money. */
+export type Operation = 'prepare' | 'charge' | MovementKind;
 
 /**
- * The id of a business attempt, which is also the idempotency key that the provider sees: a function of the payment,
- * the operation and the attempt's number only, so that no restart, reset or second worker can make another one.
+ * The id of a business attempt, which is also the idempotency key that the provider sees: a function of the payment or
+ * movement, the operation and the attempt's number only, so that no restart, reset or second worker can make another one.
  */
-export function attemptIdOf(paymentId: string, operation: Operation, attemptNumber: number): string {
-  return derivedId('att', [paymentId, operation, attemptNumber]);
+export function attemptIdOf(objectId: string, operation: Operation, attemptNumber: number): string {
+  return derivedId('att', [objectId, operation, attemptNumber]);
+}
+
+/** The id of the event of a payment that a movement's event brings with it. */
+export function consequenceIdOf(eventId: string): string {
+  return derivedId('evt', [eventId, 'payment']);
+}
+
+/** The id of an update that carries out a request: the same for a repeat of its key and body, of which it shows neither. */
+export function updateIdOf(name: string, idempotencyKey: string, requestHash: string): string {
+  return derivedId(name, [idempotencyKey, requestHash]);
+}
+
+/** The id of the row of a provider's event. */
+export function providerEventIdOf(source: string, accountId: string, eventId: string): string {
+  return derivedId('pev', [source, accountId, eventId]);
+}
+
+/** The id of what a provider's late word about an attempt contradicts. */
+export function discrepancyIdOf(attemptId: string, recorded: string, reported: string): string {
+  return derivedId('dis', [attemptId, recorded, reported]);
 }
 
 /** The id of the event that moves an object to `version` with this type; the same decision made twice has the same id. */

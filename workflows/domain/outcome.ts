@@ -9,17 +9,19 @@ export interface ProviderResponse {
 }
 
 /**
- * How a provider answered a charge. These are values, never thrown.
+ * How a provider answered a charge or a movement after it. These are values, never thrown.
  *
- * - `approved`: the money moved, for exactly the amount that we asked for.
- * - `declined`: certainly not charged.
+ * - `approved`: the money moved, or is reserved for us, for exactly the amount that we asked for.
+ * - `declined`: certainly nothing moved.
  * - `pending`: the provider will know later; ask again.
+ * - `requires_action`: of a charge: the payer must first act at `redirectUrl`, a link with a random token; ask again.
  * - `mismatched`: approved, but the provider reports another amount (minor units) or currency than ours; a person decides.
  */
 export type ChargeOutcome =
   | { readonly kind: 'approved'; readonly response: ProviderResponse }
   | { readonly kind: 'declined'; readonly declineCode: DeclineCode; readonly response: ProviderResponse }
   | { readonly kind: 'pending'; readonly response: ProviderResponse }
+  | { readonly kind: 'requires_action'; readonly response: ProviderResponse; readonly redirectUrl: string }
   | {
       readonly kind: 'mismatched';
       readonly response: ProviderResponse;
@@ -27,7 +29,7 @@ export type ChargeOutcome =
     };
 
 /** An outcome after which the provider has nothing more to say about the attempt. */
-export type FinalOutcome = Exclude<ChargeOutcome, { kind: 'pending' }>;
+export type FinalOutcome = Exclude<ChargeOutcome, { kind: 'pending' | 'requires_action' }>;
 
 /**
  * What can go wrong in a call to a provider. Each kind answers two questions: did it happen, and may we repeat it?

@@ -22,13 +22,13 @@ export const paymentTransitions: Readonly<Record<PaymentStatus, readonly Payment
   pending: ['requires_action', 'held', 'authorized', 'captured', 'failed', 'canceled', 'unresolved'],
   requires_action: ['pending', 'authorized', 'captured', 'failed', 'canceled', 'unresolved'],
   held: ['pending', 'failed', 'canceled'],
-  authorized: ['captured', 'canceled', 'unresolved', 'partially_refunded', 'refunded'],
-  captured: ['partially_refunded', 'refunded'],
+  authorized: ['captured', 'canceled', 'unresolved'],
+  captured: ['unresolved', 'partially_refunded', 'refunded'],
   failed: [],
   canceled: [],
-  unresolved: ['authorized', 'captured', 'failed', 'canceled'],
-  partially_refunded: ['refunded'],
-  refunded: [],
+  unresolved: ['requires_action', 'authorized', 'captured', 'failed', 'canceled', 'partially_refunded', 'refunded'],
+  partially_refunded: ['unresolved', 'refunded'],
+  refunded: ['unresolved', 'partially_refunded'],
 };
 
 /** Whether a payment may go from one status to the other. Staying where it is, is not a move: false. */
@@ -44,10 +44,33 @@ const finalStatuses: ReadonlySet<PaymentStatus> = new Set([
   'refunded',
 ]);
 
-/** Whether the payment's own workflow is over. Refunds and disputes of it may still follow. */
+/** Whether the charge is decided. What was reserved and not captured, refunds and disputes may still follow. */
 export function isFinal(status: PaymentStatus): boolean {
   return finalStatuses.has(status);
 }
 
-/** The statuses that need an open workflow; the sweep looks for rows in one of them. */
-export const openStatuses: readonly PaymentStatus[] = paymentStatuses.filter((status) => !isFinal(status));
+/** The amounts of a payment, in minor units of its currency. */
+export interface PaymentAmounts {
+  readonly authorized: bigint;
+  readonly captured: bigint;
+  readonly voided: bigint;
+  readonly refunded: bigint;
+}
+
+/** What may still be captured, or voided. */
+export function capturableOf({ authorized, captured, voided }: PaymentAmounts): bigint {
+  return authorized - captured - voided;
+}
+
+/**
+ * What its amounts say about the status of a payment once a card was charged or an amount reserved, and nothing is open.
+ * The database has the same function, `projected_status`; a test compares the two.
+ */
+export function projectedStatus(amounts: PaymentAmounts): PaymentStatus {
+  const { captured, refunded } = amounts;
+  if (captured > 0n) {
+    if (refunded === 0n) return 'captured';
+    return refunded < captured ? 'partially_refunded' : 'refunded';
+  }
+  return capturableOf(amounts) > 0n ? 'authorized' : 'canceled';
+}

@@ -1,52 +1,19 @@
 import { z } from 'zod';
-import type { ChargeOutcome, FaultKind } from '../../../workflows/domain/outcome.ts';
-import { lastFourDigits, quotable, readBody, readBodyOrNull, remark, transactionId } from '../answer-parts.ts';
-import { type HttpAnswer, retryAfterMsOf } from '../http.ts';
+import type { ChargeOutcome, ProviderResponse } from '../../../workflows/domain/outcome.ts';
+import { quotable, readBody, readBodyOrNull } from '../answer-parts.ts';
+import type { HttpAnswer } from '../http.ts';
 import { type ChargeLookUp, type PrepareRequest, ProviderFault } from '../provider.ts';
-import { fromPaypalValue } from './amounts.ts';
 import { declineCodeOf, declineCodeOfIssue } from './declines.ts';
-
-/** An amount that cannot be counted in minor units of ISO 4217 makes the answer unreadable. */
-const amountSchema = z
-  .object({ currency_code: z.string(), value: z.string().max(32) })
-  .transform(({ currency_code: currency, value }, context) => {
-    const amountMinor = fromPaypalValue(value, currency);
-    if (amountMinor !== null) return { amountMinor, currency };
-    context.addIssue('no amount of money');
-    return z.NEVER;
-  });
-
-const captureSchema = z.object({
-  id: transactionId,
-  // A capture that was refunded since, by people in PayPal's own pages, did move the money before.
-  status: z.enum(['COMPLETED', 'PARTIALLY_REFUNDED', 'REFUNDED', 'PENDING', 'DECLINED', 'FAILED']),
-  status_details: z
-    .object({ reason: remark(200) })
-    .nullish()
-    .catch(null),
-  amount: amountSchema,
-  custom_id: z.string(),
-  processor_response: z
-    .object({ response_code: remark(20) })
-    .nullish()
-    .catch(null),
-});
-
-type PaypalCapture = z.infer<typeof captureSchema>;
-
-const orderSchema = z.object({
-  id: z.string(),
-  status: z.string(),
-  purchase_units: z
-    .array(z.object({ payments: z.object({ captures: z.array(captureSchema).default([]) }).optional() }))
-    .length(1),
-  payment_source: z
-    .object({ card: z.object({ brand: remark(40), last_digits: lastFourDigits }) })
-    .nullish()
-    .catch(null),
-});
-
-type PaypalOrder = z.infer<typeof orderSchema>;
+import { faultOf, passing, throwIfInDoubt, wordsOf } from './faults.ts';
+import {
+  amountSchema,
+  approvedOver,
+  orderSchema,
+  type PaypalOrder,
+  responseOf,
+  verdictOf,
+  weightiest,
+} from './resources.ts';
 
 const preparedSchema = z.object({
   // It becomes a part of paths.
@@ -60,15 +27,6 @@ const tokenSchema = z.object({
   expires_in: z.number().positive(),
 });
 
-const word = quotable(/^[A-Z_]{1,60}$/);
-// One detail that cannot be read must not hide what the others say.
-const detailSchema = z.object({ issue: word }).catch({ issue: '(unreadable detail)' });
-const errorSchema = z.object({
-  name: word,
-  details: z.array(detailSchema).optional().catch([]),
-});
-/** An operator reads the message of a fault; the rest is in PayPal's log. */
-const issuesNamedMax = 5;
 const oauthErrorSchema = z.object({ error: quotable(/^[a-z_]{1,60}$/) });
 
 /** An access token as PayPal gave it, with the seconds that it is good for. */
@@ -113,15 +71,15 @@ export function readPrepared(answer: HttpAnswer, asked: PrepareRequest): string 
   throw new ProviderFault('unknown_outcome', 'PayPal answered with an order for another payment or amount');
 }
 
-/** What PayPal's answer to our capture means. Throws a `ProviderFault` when it is no outcome. */
-export function readCapture(answer: HttpAnswer, asked: ChargeLookUp): ChargeOutcome {
-  if (answer.status !== 200 && answer.status !== 201) return refusedCapture(answer, asked);
+/** What PayPal's answer to our capture or authorization of an order means. Throws a `ProviderFault` when it is no outcome. */
+export function readCharge(answer: HttpAnswer, asked: ChargeLookUp): ChargeOutcome {
+  if (answer.status !== 200 && answer.status !== 201) return refusedCharge(answer, asked);
   const outcome = outcomeIn(readBody('PayPal', orderSchema, answer), asked);
   if (outcome !== null) return outcome;
-  throw new ProviderFault('unknown_outcome', 'PayPal answered with an order that has no capture');
+  throw new ProviderFault('unknown_outcome', 'PayPal answered with an order that nobody has paid');
 }
 
-/** What PayPal's order says about our capture: its outcome, or null when there is none. Throws a `ProviderFault`. */
+/** What PayPal's order says about our charge: its outcome, or null when there is none. Throws a `ProviderFault`. */
 export function readOrder(answer: HttpAnswer, asked: ChargeLookUp): ChargeOutcome | null {
   if (answer.status === 404 && wordsOf(answer).name === 'RESOURCE_NOT_FOUND') return null;
   if (answer.status !== 200) throw faultOf(answer);
@@ -129,95 +87,60 @@ export function readOrder(answer: HttpAnswer, asked: ChargeLookUp): ChargeOutcom
 }
 
 function outcomeIn(order: PaypalOrder, asked: ChargeLookUp): ChargeOutcome | null {
-  const captures = order.purchase_units.flatMap((unit) => unit.payments?.captures ?? []);
-  if (order.id !== asked.preparationId || captures.some((capture) => capture.custom_id !== asked.reference)) {
+  const [{ payments }] = order.purchase_units;
+  const charges = asked.capture === 'manual' ? payments.authorizations : payments.captures;
+  if (order.id !== asked.preparationId || charges.some((charge) => charge.custom_id !== asked.reference)) {
     throw new ProviderFault('unknown_outcome', 'PayPal answered about another order or payment');
   }
-  // An order is captured once; should there be more, one that moved money counts before one that did not.
-  const capture = captures.find(isPaid) ?? captures.find(({ status }) => status === 'PENDING') ?? captures[0];
-  if (capture !== undefined) return outcomeOf(capture, order, asked);
+  // An order is captured or authorized once; should there be more, one that moved money counts.
+  const charge = weightiest<(typeof charges)[number]>(charges);
+  if (charge !== undefined) return outcomeOf(charge, order, asked);
+  if (order.status === payerActionRequired) return refusal(asked, payerActionRequired);
   if (order.status !== 'COMPLETED') return null;
-  throw new ProviderFault('unknown_outcome', 'PayPal calls the order completed and does not show its capture');
+  throw new ProviderFault('unknown_outcome', 'PayPal calls the order completed and does not show what was paid');
 }
 
-function isPaid({ status }: PaypalCapture): boolean {
-  return status === 'COMPLETED' || status === 'PARTIALLY_REFUNDED' || status === 'REFUNDED';
+function outcomeOf(
+  charge: PaypalOrder['purchase_units'][0]['payments']['captures' | 'authorizations'][number],
+  order: PaypalOrder,
+  asked: ChargeLookUp,
+): ChargeOutcome {
+  const response = responseOf(charge, cardOf(order));
+  switch (verdictOf(charge)) {
+    case 'pending':
+      return { kind: 'pending', response };
+    case 'declined':
+      return { kind: 'declined', declineCode: declineCodeOf(response.responseCode), response };
+    case 'approved':
+      return approvedOver(charge.amount, asked, response);
+  }
 }
 
-function outcomeOf(capture: PaypalCapture, order: PaypalOrder, asked: ChargeLookUp): ChargeOutcome {
-  const card = order.payment_source?.card;
-  const responseCode = capture.processor_response?.response_code ?? capture.status;
-  const response = {
-    transactionId: capture.id,
-    responseCode,
-    responseMessage: capture.status_details?.reason ?? capture.status,
-    card: card === undefined ? null : { brand: card.brand.toLowerCase(), lastFour: card.last_digits },
-  };
-  if (capture.status === 'PENDING') return { kind: 'pending', response };
-  if (!isPaid(capture)) return { kind: 'declined', declineCode: declineCodeOf(responseCode), response };
-  const { amountMinor, currency } = capture.amount;
-  if (amountMinor === asked.amountMinor && currency === asked.currency) return { kind: 'approved', response };
-  return { kind: 'mismatched', response, reported: { amountMinor: amountMinor.toString(), currency } };
+function cardOf({ payment_source: source }: PaypalOrder): ProviderResponse['card'] {
+  const card = source?.card;
+  return card === undefined ? null : { brand: card.brand.toLowerCase(), lastFour: card.last_digits };
 }
 
-/** Issues that say that an earlier capture of ours may have arrived: the look-up tells. */
-const doubtfulIssues: ReadonlySet<string> = new Set([
-  'ORDER_ALREADY_CAPTURED',
-  'PAYPAL_REQUEST_ID_PREVIOUSLY_USED',
-  'PREVIOUS_REQUEST_IN_PROGRESS',
-]);
+/** An issue, and the status of an order: nothing is charged until the payer has acted, for which there is no way here. */
+const payerActionRequired = 'PAYER_ACTION_REQUIRED';
 
 /**
  * An error may name several issues, in no promised order: one that leaves the outcome open counts first, then a decline,
- * and only without both what the status says. A decline in the form of an error names no capture: support finds it by the
- * order.
+ * and only without both what the status says.
  */
-function refusedCapture(answer: HttpAnswer, asked: ChargeLookUp): ChargeOutcome {
-  const { issues } = wordsOf(answer);
-  const doubtful = issues.find((issue) => doubtfulIssues.has(issue));
-  if (doubtful !== undefined) throw waiting('unknown_outcome', answer, `PayPal answered ${answer.status} ${doubtful}`);
-  if (answer.status !== 422 || asked.preparationId === null) throw faultOf(answer);
-  for (const issue of issues) {
-    const declineCode = declineCodeOfIssue(issue);
-    if (declineCode === null) continue;
-    const response = { transactionId: asked.preparationId, responseCode: issue, responseMessage: issue, card: null };
-    return { kind: 'declined', declineCode, response };
-  }
-  throw faultOf(answer);
+function refusedCharge(answer: HttpAnswer, asked: ChargeLookUp): ChargeOutcome {
+  const words = wordsOf(answer);
+  throwIfInDoubt(answer, words);
+  const issues = answer.status === 422 ? words.issues : [];
+  const decline = issues.map((issue) => refusal(asked, issue)).find((one) => one !== null);
+  if (decline === undefined) throw faultOf(answer);
+  return decline;
 }
 
-/**
- * The one place that decides what a refusal or an error of PayPal's says about the money. A 401 does not come here:
- * `refusedToken`.
- */
-function faultOf(answer: HttpAnswer): ProviderFault {
-  const { status } = answer;
-  const { name, said } = wordsOf(answer);
-  if (status === 400 || status === 422) return new ProviderFault('rejected', said);
-  if (status === 404 && name === 'RESOURCE_NOT_FOUND') return new ProviderFault('rejected', said);
-  if (status === 403 || status === 404) {
-    return new ProviderFault('misconfigured', `${said}: check PAYPAL_URL and what the client may do`);
-  }
-  return passing(answer, said);
-}
-
-/** What time may heal. PayPal documents no error as "not processed": a 503, too, may come from behind the door. */
-function passing(answer: HttpAnswer, said: string): ProviderFault {
-  return waiting(answer.status === 429 ? 'rate_limited' : 'unknown_outcome', answer, said);
-}
-
-function waiting(kind: FaultKind, answer: HttpAnswer, said: string): ProviderFault {
-  return new ProviderFault(kind, said, { retryAfterMs: retryAfterMsOf(answer, Date.now()) });
-}
-
-/** What an error says in codes, and our sentence that names them. */
-function wordsOf(answer: HttpAnswer): {
-  readonly name: string;
-  readonly issues: readonly string[];
-  readonly said: string;
-} {
-  const error = readBodyOrNull(errorSchema, answer);
-  const name = error?.name ?? '(no name)';
-  const issues = [...new Set(error?.details?.map(({ issue }) => issue))];
-  return { name, issues, said: ['PayPal answered', answer.status, name, ...issues.slice(0, issuesNamedMax)].join(' ') };
+/** A decline in the form of an error, which names no capture: support finds it by the order. Null when it is no decline. */
+function refusal({ preparationId }: ChargeLookUp, issue: string): ChargeOutcome | null {
+  const declineCode = declineCodeOfIssue(issue);
+  if (declineCode === null || preparationId === null) return null;
+  const response = { transactionId: preparationId, responseCode: issue, responseMessage: issue, card: null };
+  return { kind: 'declined', declineCode, response };
 }

@@ -1,4 +1,5 @@
 import type { DeclineCode } from '../../../workflows/domain/failure.ts';
+import type { MovementKind } from '../../../workflows/domain/movement.ts';
 
 /**
  * What a capture's `processor_response.response_code` says in our words. Source: PayPal's list "Processor Response Code",
@@ -36,11 +37,13 @@ const byResponseCode = new Map<string, DeclineCode>([
   ['9100', 'processing_error'], // DECLINED_PLEASE_RETRY
   ['PPER', 'processing_error'], // INTERNAL_SYSTEM_ERROR
   ['PPNT', 'processing_error'], // NETWORK_ERROR
+  ['PPS3', 'authorization_expired'], // BANKAUTH_EXPIRED
 ]);
 
 /**
- * The issues of a refused capture (HTTP 422) that are the word of an issuer or of PayPal about the payer, not about our
- * request. Source: the 422 answers of "Capture payment for order", developer.paypal.com/docs/api/orders/v2/.
+ * The issues of a refused capture or authorization (HTTP 422) that are the word of an issuer or of PayPal about the payer,
+ * not about our request. Source: the 422 answers of "Capture payment for order" and "Authorize payment for order",
+ * developer.paypal.com/docs/api/orders/v2/, and of "Capture authorized payment", developer.paypal.com/docs/api/payments/v2/.
  */
 const byIssue = new Map<string, DeclineCode>([
   ['INSTRUMENT_DECLINED', 'card_declined'],
@@ -52,14 +55,40 @@ const byIssue = new Map<string, DeclineCode>([
   ['REFERENCED_CARD_EXPIRED', 'expired_card'],
   ['TRANSACTION_LIMIT_EXCEEDED', 'limit_exceeded'],
   ['CARD_BRAND_NOT_SUPPORTED', 'not_permitted'],
+  ['PAYER_ACTION_REQUIRED', 'authentication_required'],
+  // PayPal looks at the key first: a capture of ours that it made before would have been answered again.
+  ['AUTHORIZATION_EXPIRED', 'authorization_expired'],
 ]);
 
-/** Why a declined capture was declined. */
+/**
+ * The issues of a refused refund (HTTP 422) that are PayPal's word about this refund, not about our request: the money must
+ * go back in another way. Source: the 422 answers of "Refund captured payment", developer.paypal.com/docs/api/payments/v2/.
+ */
+const refundIssues: ReadonlySet<string> = new Set([
+  'CAPTURE_DISPUTED_PARTIAL_REFUND_NOT_ALLOWED',
+  'MAX_NUMBER_OF_REFUNDS_EXCEEDED',
+  'PARTIAL_REFUND_NOT_ALLOWED',
+  'PAYER_ACCOUNT_LOCKED_OR_CLOSED',
+  'REFUND_FAILED_INSUFFICIENT_FUNDS',
+  'REFUND_IS_RESTRICTED',
+  'REFUND_NOT_PERMITTED_DUE_TO_CHARGEBACK',
+  'REFUND_TIME_LIMIT_EXCEEDED',
+  'TRANSACTION_DISPUTED',
+  'TRANSACTION_REFUSED',
+]);
+
+/** Why a declined capture or authorization was declined. */
 export function declineCodeOf(responseCode: string): DeclineCode {
   return byResponseCode.get(responseCode) ?? 'card_declined';
 }
 
-/** Why a refused capture is a decline; null when it is none. */
+/** Why a refused capture or authorization is a decline; null when it is none. */
 export function declineCodeOfIssue(issue: string): DeclineCode | null {
   return byIssue.get(issue) ?? null;
+}
+
+/** Why a refused capture, void or refund after a charge is a decline; null when it is none. */
+export function declineCodeOfMovementIssue(issue: string, kind: MovementKind): DeclineCode | null {
+  if (kind === 'refund') return refundIssues.has(issue) ? 'refund_declined' : null;
+  return kind === 'capture' ? declineCodeOfIssue(issue) : null;
 }
