@@ -1,10 +1,11 @@
 import { randomInt } from 'node:crypto';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { type FuzzPlan, fuzz } from '../test/fuzz/fuzz.ts';
 import { shortcomingsOf, tableOf } from '../test/fuzz/report.ts';
 import { expectRest } from '../test/fuzz/rest.ts';
 import { startWorld } from '../test/support/world.ts';
 import { createProgress, say } from './progress.ts';
+import { wholeNumber } from './whole-number.ts';
 
 /** Fewer requests than these show little more than the tests do. */
 const requestsDefault = 5_000;
@@ -46,9 +47,4 @@ async function run(plan: FuzzPlan): Promise<string[]> {
   } finally {
     await world.close();
   }
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d{1,10}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
-  return Number(text);
 }

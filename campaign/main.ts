@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { fuzzCampaign } from './fuzz.ts';
+import { modelCampaign } from './model.ts';
 
 /**
  * `npm run campaign -- <name>`: the long versions of the random tests that `npm test` runs in short. Each starts a world of
@@ -10,6 +11,7 @@ const program = new Command('campaign')
     'The long versions of the random tests; each starts its own database, Temporal, simulators, worker and API.',
   )
   .addCommand(fuzzCampaign())
+  .addCommand(modelCampaign())
   .showHelpAfterError();
 
 await program.parseAsync();
