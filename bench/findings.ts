@@ -25,6 +25,8 @@ export interface Ratios {
   readonly p50ToFloor: number | null;
   /** To the same kind with as little stored as the part knows. */
   readonly rateToSmallest: number | null;
+  /** Our payments' to those of another version. */
+  readonly rateToOther: number | null;
 }
 
 /** A row's ratios, from the median rounds. */
@@ -32,16 +34,27 @@ export function ratiosOf(row: Row, rows: readonly Row[]): Ratios {
   const alike = rows.filter(({ part, clients }) => part === row.part && clients === row.clients);
   const floor = alike.find(({ kind, stored }) => kind === 'floor' && stored === row.stored);
   const [smallest] = alike.filter(({ kind }) => kind === row.kind).toSorted((a, b) => a.stored - b.stored);
+  const other = otherOf(row, rows);
   return {
     rateToFloor: floor === undefined ? null : row.median.rate / floor.median.rate,
     p50ToFloor: floor === undefined ? null : row.median.p50Ms / floor.median.p50Ms,
     rateToSmallest: smallest === undefined ? null : row.median.rate / smallest.median.rate,
+    rateToOther: other === null ? null : row.median.rate / other.median.rate,
   };
+}
+
+/** The other version's payments, beside a row of ours. */
+function otherOf(row: Row, rows: readonly Row[]): Row | null {
+  if (row.part !== 'against' || row.kind !== 'payment') return null;
+  return (
+    rows.find(({ part, kind, clients }) => part === 'against' && kind !== 'payment' && clients === row.clients) ?? null
+  );
 }
 
 /** Those aims for which this run has figures. */
 export function aimsOf(rows: readonly Row[]): Aim[] {
-  return [aloneAim(rows), webhookAim(rows), readAim(rows), growthAim(rows)].filter((aim) => aim !== null);
+  const aims = [aloneAim(rows), webhookAim(rows), ...movementAims(rows), readAim(rows), growthAim(rows)];
+  return [...aims, ...againstAims(rows)].filter((aim) => aim !== null);
 }
 
 function aloneAim(rows: readonly Row[]): Aim | null {
@@ -57,6 +70,31 @@ function webhookAim(rows: readonly Row[]): Aim | null {
   if (ratio === undefined || ratio === null) return null;
   const aim = `with one webhook delivered, ${webhook?.clients} clients: at least 0.45 × the floor’s rate`;
   return { aim, measured: ratio.toFixed(2), isMet: ratio >= 0.45 };
+}
+
+function movementAims(rows: readonly Row[]): Aim[] {
+  const movements = rows.filter(({ part, kind }) => part === 'movements' && kind !== 'floor');
+  return movements.flatMap((row) => {
+    const ratio = ratiosOf(row, rows).p50ToFloor;
+    if (ratio === null) return [];
+    return { aim: `one ${row.kind} alone: p50 at most 3 × the floor’s`, measured: ratio.toFixed(2), isMet: ratio <= 3 };
+  });
+}
+
+/** The single rounds stand beside the ratio: how far they lie apart is what it is worth. */
+function againstAims(rows: readonly Row[]): Aim[] {
+  return rows.flatMap((row) => {
+    const other = otherOf(row, rows);
+    const ratio = ratiosOf(row, rows).rateToOther;
+    if (other === null || ratio === null) return [];
+    const byRound = row.rounds.map(({ rate }, index) => rate / (other.rounds[index]?.rate ?? Number.NaN));
+    const [low, high] = [Math.min(...byRound).toFixed(2), Math.max(...byRound).toFixed(2)];
+    return {
+      aim: `payments, ${row.clients} client${row.clients === 1 ? '' : 's'}: at least 0.9 × the rate of ${other.kind}`,
+      measured: `${ratio.toFixed(2)} (${low} to ${high} round by round)`,
+      isMet: ratio >= 0.9,
+    };
+  });
 }
 
 function readAim(rows: readonly Row[]): Aim | null {

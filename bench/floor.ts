@@ -38,7 +38,12 @@ export async function startFloor(world: World): Promise<Floor> {
   return {
     api,
     worker,
-    target: { url, apiKey: 'none', request: () => ({ path: '/api/v1/payments', body }), expected: '"amount":"25.99"' },
+    target: {
+      url,
+      apiKey: 'none',
+      request: () => ({ path: '/api/v1/payments', body }),
+      expected: { status: 201, text: '"amount":"25.99"' },
+    },
     async close() {
       await Promise.all([worker.kill(), api.kill()]);
       rmSync(folder, { recursive: true });

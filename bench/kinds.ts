@@ -7,10 +7,16 @@ import type { PaymentKind, ReadKind } from './options.ts';
 import type { Kind } from './rounds.ts';
 import { type Crowd, customerIdOf, customerSize } from './seed.ts';
 
-/** Payments of a merchant. */
-export function paymentTarget(url: string, apiKey: string, customerEmail?: string): LoadTarget {
-  const body = JSON.stringify(aPayment(customerEmail === undefined ? {} : { customer_email: customerEmail }));
-  return { url, apiKey, request: () => ({ path: '/api/v1/payments', body }), expected: '"status":"captured"' };
+/** Payments of a merchant, with what is to be otherwise; each must be answered with this status. */
+export function paymentTarget(
+  url: string,
+  apiKey: string,
+  changes: Readonly<Record<string, unknown>> = {},
+  status: 'captured' | 'authorized' = 'captured',
+): LoadTarget {
+  const body = JSON.stringify(aPayment(changes));
+  const expected = { status: 201, text: `"status":"${status}"` };
+  return { url, apiKey, request: () => ({ path: '/api/v1/payments', body }), expected };
 }
 
 /**
@@ -24,7 +30,7 @@ export async function paymentKind(world: World, floor: LoadTarget, name: Payment
   const hasWebhook = name === 'webhook' || name === 'both';
   const hasMail = name === 'mail' || name === 'both';
   if (hasWebhook) await createEndpoint(world, merchant, path);
-  const target = paymentTarget(world.apiUrl, merchant.testKey, hasMail ? address : undefined);
+  const target = paymentTarget(world.apiUrl, merchant.testKey, hasMail ? { customer_email: address } : {});
   const witnesses = [
     ...(hasWebhook ? [inboxWitness(world, path)] : []),
     ...(hasMail ? [mailboxWitness(world, address)] : []),
@@ -47,7 +53,7 @@ const idsMax = 1_000;
 export async function readKind(world: World, { merchant, seeded }: Crowd, name: ReadKind): Promise<Kind> {
   const paths = await pathsOf(world, merchant, seeded, name);
   const request = (index: number) => ({ path: paths[index % paths.length] ?? '' });
-  const expected = name === 'read' ? '"data":{' : '"data":[{';
+  const expected = { status: 200, text: name === 'read' ? '"data":{' : '"data":[{' };
   return { name, target: { url: world.apiUrl, apiKey: merchant.testKey, request, expected } };
 }
 

@@ -23,21 +23,29 @@ export interface LoadTarget {
   readonly apiKey: string;
   /** The request of this number, counted from 0. */
   request(index: number): LoadRequest;
-  /** What a good answer has in its text. */
-  readonly expected: string;
+  /** The status of a good answer, and what it has in its text. */
+  readonly expected: { readonly status: number; readonly text: string };
 }
 
 /**
  * So many clients, each sending its next request when the last one was answered. Every answer must be the expected one;
- * anything else ends the benchmark, because figures of failures mean nothing.
+ * anything else ends the benchmark, because figures of failures mean nothing. `seen` is called with the text of each.
  */
-export async function load(target: LoadTarget, { clients, requests }: Dose): Promise<LoadResult> {
+export async function load(
+  target: LoadTarget,
+  { clients, requests }: Dose,
+  seen: (text: string) => void = () => undefined,
+): Promise<LoadResult> {
   const pool = new Pool(target.url, { connections: clients });
   const timesMs: number[] = [];
   let next = 0;
   const started = performance.now();
   const client = async () => {
-    while (next < requests) timesMs.push(await one(pool, target, next++));
+    while (next < requests) {
+      const { text, tookMs } = await one(pool, target, next++);
+      timesMs.push(tookMs);
+      seen(text);
+    }
   };
   await Promise.all(Array.from({ length: clients }, client));
   const seconds = (performance.now() - started) / 1000;
@@ -47,7 +55,7 @@ export async function load(target: LoadTarget, { clients, requests }: Dose): Pro
   return { requests: timesMs.length, seconds, p50Ms: at(0.5), p95Ms: at(0.95), p99Ms: at(0.99) };
 }
 
-async function one(pool: Pool, target: LoadTarget, index: number): Promise<number> {
+async function one(pool: Pool, target: LoadTarget, index: number): Promise<{ text: string; tookMs: number }> {
   const { path, body } = target.request(index);
   const authorization = `Bearer ${target.apiKey}`;
   const started = performance.now();
@@ -63,7 +71,11 @@ async function one(pool: Pool, target: LoadTarget, index: number): Promise<numbe
   );
   const text = await answer.body.text();
   const tookMs = performance.now() - started;
-  const isGood = answer.statusCode === (body === undefined ? 200 : 201) && text.includes(target.expected);
-  if (!isGood) throw new Error(`${path} was answered ${answer.statusCode}, without ${target.expected}: ${text}`);
-  return tookMs;
+  const { expected } = target;
+  const isGood = answer.statusCode === expected.status && text.includes(expected.text);
+  if (!isGood) {
+    const wanted = `${expected.status} with ${expected.text}`;
+    throw new Error(`${path} was answered ${answer.statusCode} instead of ${wanted}: ${text}`);
+  }
+  return { text, tookMs };
 }

@@ -1,9 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { aimsOf, disturbances, type Results, ratiosOf } from './findings.ts';
 import { describeMachine, readVersions } from './machine.ts';
-import { type Options, paymentKinds, readKinds, readOptions } from './options.ts';
-import { measurePayments, measureStored } from './parts.ts';
-import { report, withReport } from './report.ts';
+import { movementKinds, type Options, paymentKinds, readKinds, readOptions } from './options.ts';
+import { measureAgainst, measureMovements, measurePayments, measureStored } from './parts.ts';
+import { chapterTexts, report, withReport } from './report.ts';
 import type { Row, Say } from './rounds.ts';
 import { onStage, type Stage } from './stage.ts';
 
@@ -11,9 +11,11 @@ const resultsUrl = new URL('results.json', import.meta.url);
 const pageUrl = new URL('../docs/benchmark.md', import.meta.url);
 
 /**
- * `npm run bench`: payments over HTTP beside the engine's own floor, reads, and what growth does to both; as ratios inside
- * one run. Progress goes to standard error, the report to standard output. `--quick` is a smoke of a minute, `--only
- * <kind>` measures one kind (several: parted by commas), `--write-docs` puts the report into docs/benchmark.md.
+ * `npm run bench`: payments over HTTP beside the engine's own floor, what moves their money afterwards, reads, and what growth
+ * does to them; as ratios inside one run. Progress goes to standard error, the report to standard output. `--quick` is a smoke
+ * of a minute, `--only <kind>` measures one kind (several: parted by commas), `--against <commit or folder>` holds payments
+ * against those of another version (and measures nothing else, unless `--only` names it), `--write-docs` puts the chapters
+ * that are whole into docs/benchmark.md.
  */
 async function bench(options: Options): Promise<void> {
   const machine = describeMachine();
@@ -37,17 +39,19 @@ async function bench(options: Options): Promise<void> {
   const all = { ...results, rows: compared, disturbances: disturbances(results), aims: aimsOf(rows) };
   await writeFile(resultsUrl, `${JSON.stringify(all, null, 2)}\n`);
   say('written to bench/results.json');
-  if (!options.writesDocs) return;
-  await writeFile(pageUrl, withReport(await readFile(pageUrl, 'utf8'), text));
+  if (options.writes.length === 0) return;
+  await writeFile(pageUrl, withReport(await readFile(pageUrl, 'utf8'), chapterTexts(results, options.writes)));
   say('written to docs/benchmark.md');
 }
 
 type Part = (stage: Stage, options: Options, say: Say) => Promise<Row[]>;
 
 /** Each part has a stage of its own, as what one leaves behind would weigh on the other; a smoke saves the time. */
-function stagesOf({ wants, isQuick }: Options): Part[][] {
+function stagesOf({ wants, against, isQuick }: Options): Part[][] {
   const parts = [
+    ...(against === null ? [] : [measureAgainst]), // first: there may be no such version
     ...(paymentKinds.some(wants) ? [measurePayments] : []),
+    ...(movementKinds.some(wants) ? [measureMovements] : []),
     ...([...readKinds, 'growth' as const].some(wants) ? [measureStored] : []),
   ];
   return isQuick ? [parts] : parts.map((part) => [part]);

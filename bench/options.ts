@@ -1,14 +1,23 @@
 import { parseArgs } from 'node:util';
 
-/** What can be measured: payments and what they bring with them, reads, and how both fare when there is much stored. */
+/**
+ * What can be measured: payments and what they bring with them, what moves their money afterwards, reads, and how payments and
+ * reads fare when there is much stored.
+ */
 export const paymentKinds = ['floor', 'payment', 'webhook', 'mail', 'both'] as const;
+export const movementKinds = ['capture', 'void', 'refund'] as const;
 export const listKinds = ['list', 'list-status', 'list-customer'] as const;
 export const readKinds = ['read', ...listKinds, 'events'] as const;
-const selectable = [...paymentKinds, ...readKinds, 'growth'] as const;
+const selectable = [...paymentKinds, ...movementKinds, ...readKinds, 'growth'] as const;
 
 export type PaymentKind = (typeof paymentKinds)[number];
+export type MovementKind = (typeof movementKinds)[number];
 export type ReadKind = (typeof readKinds)[number];
 type Selectable = (typeof selectable)[number];
+
+/** The page's chapters: what one of them shows comes from one run. */
+export const chapters = ['payments', 'movements', 'stored', 'against'] as const;
+export type Chapter = (typeof chapters)[number];
 
 /** How many requests at how many clients at a time. */
 export interface Dose {
@@ -27,6 +36,8 @@ interface Plan {
   /** At a time: how many payments go through. */
   readonly together: Dose;
   readonly reads: Dose;
+  /** Of payments of another version and ours; more rounds than elsewhere, as small differences count. */
+  readonly against: { readonly rounds: number; readonly warmUps: number; readonly doses: readonly Dose[] };
   /**
    * Stored payments, the first being what the others are compared with. Warm-ups are stored payments too, and more of them:
    * processes that still get faster would make up for what growth costs.
@@ -43,12 +54,14 @@ interface Plan {
 function planFor(isQuick: boolean): Plan {
   const either = <Value>(full: Value, quick: Value) => (isQuick ? quick : full);
   const atATime = (full: number, quick: number): Dose => ({ clients: 24, requests: either(full, quick) });
+  const alone = { clients: 1, requests: either(120, 10) };
   return {
     rounds: either(3, 1),
     warmUps: either(300, 24),
-    alone: { clients: 1, requests: either(120, 10) },
+    alone,
     together: atATime(800, 72),
     reads: atATime(2_000, 240),
+    against: { rounds: either(5, 1), warmUps: either(300, 24), doses: [alone, atATime(500, 72)] },
     growth: {
       sizes: either([1_000, 10_000, 100_000], [1_000, 3_000]),
       warmUps: either(700, 48),
@@ -61,9 +74,12 @@ function planFor(isQuick: boolean): Plan {
 export interface Options {
   readonly plan: Plan;
   readonly isQuick: boolean;
-  readonly writesDocs: boolean;
-  /** Whether this kind was asked for; all are when none is named. */
+  /** The chapters that go into the page in docs/: those of which nothing is left out. */
+  readonly writes: readonly Chapter[];
+  /** Whether this kind was asked for; all are when nothing is named. */
   readonly wants: (kind: Selectable) => boolean;
+  /** The other version that payments are to be held against: a commit, or a folder. */
+  readonly against: string | null;
 }
 
 /** Reads the command line. Throws a message for the person who wrote it. */
@@ -73,6 +89,7 @@ export function readOptions(args: readonly string[]): Options {
     options: {
       quick: { type: 'boolean', default: false },
       only: { type: 'string', multiple: true, default: [] },
+      against: { type: 'string' },
       'write-docs': { type: 'boolean', default: false },
     },
   });
@@ -80,12 +97,22 @@ export function readOptions(args: readonly string[]): Options {
   const unknown = only.filter((kind) => !selectable.some((known) => known === kind));
   if (unknown.length > 0)
     throw new Error(`There is no kind ${unknown.join(', ')}. --only takes ${selectable.join(', ')}.`);
-  if (values['write-docs'] && (values.quick || only.length > 0))
-    throw new Error('The page in docs/ shows full runs only: leave out --quick and --only, or --write-docs.');
-  return {
-    plan: planFor(values.quick),
-    isQuick: values.quick,
-    writesDocs: values['write-docs'],
-    wants: (kind) => only.length === 0 || only.includes(kind),
+  const against = values.against ?? null;
+  const wants = (kind: Selectable) => (only.length === 0 && against === null) || only.includes(kind);
+  const writes = values['write-docs'] && !values.quick ? wholeChapters(wants, against !== null) : [];
+  if (values['write-docs'] && writes.length === 0)
+    throw new Error(
+      'The page in docs/ shows whole chapters of full runs only: leave out --quick and --only, or --write-docs.',
+    );
+  return { plan: planFor(values.quick), isQuick: values.quick, writes, wants, against };
+}
+
+function wholeChapters(wants: Options['wants'], hasAgainst: boolean): Chapter[] {
+  const isWhole: Readonly<Record<Chapter, boolean>> = {
+    payments: paymentKinds.every((kind) => kind === 'floor' || wants(kind)),
+    movements: movementKinds.every(wants),
+    stored: [...readKinds, 'growth' as const].every(wants),
+    against: hasAgainst,
   };
+  return chapters.filter((chapter) => isWhole[chapter]);
 }

@@ -1,8 +1,10 @@
+import { type OtherWorld, withCheckout } from './checkout.ts';
 import { paymentKind, paymentTarget, readKind } from './kinds.ts';
-import { listKinds, type Options, paymentKinds, readKinds } from './options.ts';
+import { movementKind } from './movements.ts';
+import { listKinds, movementKinds, type Options, paymentKinds, readKinds } from './options.ts';
 import { type Kind, type Row, type Say, takeRound, takeRounds } from './rounds.ts';
 import { type Crowd, countPayments, createCrowd } from './seed.ts';
-import type { Stage } from './stage.ts';
+import { type Stage, watchedOf } from './stage.ts';
 
 /** Payments, and what they bring with them, beside the floor. Nothing is stored at the beginning. */
 export async function measurePayments(stage: Stage, { plan, wants }: Options, say: Say): Promise<Row[]> {
@@ -15,6 +17,56 @@ export async function measurePayments(stage: Stage, { plan, wants }: Options, sa
   for (const dose of [plan.alone, plan.together]) {
     const stored = await countPayments(world);
     rows.push(...(await takeRounds(kinds, dose, { part: 'payments', stored, rounds: plan.rounds, watched, say })));
+  }
+  return rows;
+}
+
+/** Captures, voids and refunds, one after another, beside the floor. Their payments are made between the rounds. */
+export async function measureMovements(stage: Stage, { plan, wants }: Options, say: Say): Promise<Row[]> {
+  const { world, floor, watched } = stage;
+  const moving = await Promise.all(
+    movementKinds.filter((name) => wants(name)).map((name) => movementKind(world, name)),
+  );
+  const kinds: Kind[] = [{ name: 'floor', target: floor.target }, ...moving];
+  await warmUp(stage, kinds, plan.alone.requests, say);
+  const stored = await countPayments(world);
+  return takeRounds(kinds, plan.alone, { part: 'movements', stored, rounds: plan.rounds, watched, say });
+}
+
+/** Payments beside those of another version, which stands on a database and a Temporal server of its own. */
+export async function measureAgainst(stage: Stage, { plan, against }: Options, say: Say): Promise<Row[]> {
+  if (against === null) return [];
+  say(`unpacking ${against}`);
+  return withCheckout(against, async ({ name, startWorld }) => {
+    const other = await startWorld({ durable: true });
+    try {
+      const kinds = [await anyPayment(name, other), await anyPayment('payment', stage.world)];
+      return await compare(stage, other, kinds, plan.against, say);
+    } finally {
+      await other.close();
+    }
+  });
+}
+
+async function anyPayment(name: string, world: Pick<OtherWorld, 'apiUrl' | 'createMerchant'>): Promise<Kind> {
+  const merchant = await world.createMerchant();
+  return { name, target: paymentTarget(world.apiUrl, merchant.testKey) };
+}
+
+async function compare(
+  stage: Stage,
+  other: OtherWorld,
+  kinds: readonly Kind[],
+  { rounds, warmUps, doses }: Options['plan']['against'],
+  say: Say,
+): Promise<Row[]> {
+  const { world, floor } = stage;
+  await warmUp(stage, kinds, warmUps, say);
+  const watched = watchedOf(floor, world, other);
+  const rows: Row[] = [];
+  for (const dose of doses) {
+    const stored = await countPayments(world);
+    rows.push(...(await takeRounds(kinds, dose, { part: 'against', stored, rounds, watched, say })));
   }
   return rows;
 }

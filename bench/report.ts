@@ -1,39 +1,86 @@
 import { driver, strangers } from './cpu.ts';
 import { aimsOf, disturbances, type Results, ratiosOf } from './findings.ts';
+import { type Chapter, chapters } from './options.ts';
 import type { Round, Row } from './rounds.ts';
 
-/** The results as Markdown, for people. */
+/** The results as Markdown, for people who read them at once. */
 export function report(results: Results): string {
-  const { rows } = results;
-  const parts = { payments: rows.filter(isOf('payments')), reads: rows.filter(isOf('reads')) };
-  const sections = [
-    preface(results),
-    section('Payments', parts.payments, paymentTable(parts.payments)),
-    section('Processor time of payments', parts.payments, cpuTable(parts.payments)),
-    section(`Reads, with ${count(parts.reads[0]?.stored ?? 0)} payments stored`, parts.reads, readTable(parts.reads)),
-    section('Processor time of reads', parts.reads, cpuTable(parts.reads)),
-    section('Growth', rows.filter(isOf('growth')), growthTable(rows.filter(isOf('growth')))),
-    section('Aims', aimsOf(rows), aimTable(results)),
-  ];
-  return sections.filter((text) => text !== '').join('\n\n');
+  const texts = chapters.map((chapter) => chapterText(chapter, results, '')).filter((text) => text !== null);
+  return [preface(results), ...texts].join('\n\n');
 }
 
 const start = '<!-- measured: written by `npm run bench -- --write-docs` -->';
 const end = '<!-- /measured -->';
 
-/** The page with the report in its place. Throws when the page has no such place. */
-export function withReport(page: string, text: string): string {
+/** The page with these chapters in their place; the others stay. Throws when the page has no place for any. */
+export function withReport(page: string, texts: Readonly<Partial<Record<Chapter, string>>>): string {
   const [before, after] = [page.indexOf(start), page.indexOf(end)];
   if (before < 0 || after < before) throw new Error(`the page needs a place for the report: "${start}" and "${end}"`);
-  return `${page.slice(0, before + start.length)}\n\n${text}\n\n${page.slice(after)}`;
+  const known = chaptersIn(page.slice(before + start.length, after));
+  const shown = chapters.flatMap((chapter) => {
+    const text = texts[chapter] ?? known.get(chapter);
+    return text === undefined ? [] : `${headOf(chapter)}\n\n${text}`;
+  });
+  return [page.slice(0, before + start.length), ...shown, page.slice(after)].join('\n\n');
 }
 
-function isOf(part: Row['part']): (row: Row) => boolean {
-  return (row) => row.part === part;
+/** These chapters for the page, each with the machine that its own run was on. */
+export function chapterTexts(results: Results, wanted: readonly Chapter[]): Partial<Record<Chapter, string>> {
+  const texts = wanted.map((chapter) => {
+    const own = { ...results, rows: rowsOf(chapter, results.rows) };
+    return [chapter, chapterText(chapter, own, `${preface(own)}\n\n`)];
+  });
+  return Object.fromEntries(texts);
+}
+
+function headOf(chapter: Chapter): string {
+  return `<!-- ${chapter} -->`;
+}
+
+function chaptersIn(place: string): Map<string, string> {
+  const [, ...parts] = place.split(/^<!-- (\w+) -->$/m);
+  const found = new Map<string, string>();
+  for (let index = 0; index + 1 < parts.length; index += 2)
+    found.set(parts[index] ?? '', (parts[index + 1] ?? '').trim());
+  return found;
+}
+
+const titles: Readonly<Record<Chapter, string>> = {
+  payments: 'Payments',
+  movements: 'Captures, voids and refunds',
+  stored: 'Much stored',
+  against: 'Against another version',
+};
+
+function rowsOf(chapter: Chapter, rows: readonly Row[]): Row[] {
+  return rows.filter(({ part }) => (part === 'reads' || part === 'growth' ? 'stored' : part) === chapter);
+}
+
+/** Null where nothing of it was measured. */
+function chapterText(chapter: Chapter, results: Results, lead: string): string | null {
+  const rows = rowsOf(chapter, results.rows);
+  if (rows.length === 0) return null;
+  const sections = chapter === 'stored' ? storedSections(rows) : pathSections(chapter, rows);
+  const aims = section('Aims', aimsOf(rows), aimTable(rows));
+  return `### ${titles[chapter]}\n\n${lead}${[...sections, aims].filter((text) => text !== '').join('\n\n')}`;
+}
+
+function pathSections(chapter: Exclude<Chapter, 'stored'>, rows: readonly Row[]): string[] {
+  const timing = chapter === 'against' ? againstTable(rows) : paymentTable(rows);
+  return [timing, section('Processor time', rows, cpuTable(rows))];
+}
+
+function storedSections(rows: readonly Row[]): string[] {
+  const [reads, growth] = [rows.filter(({ part }) => part === 'reads'), rows.filter(({ part }) => part === 'growth')];
+  return [
+    section(`Reads, with ${count(reads[0]?.stored ?? 0)} payments stored`, reads, readTable(reads)),
+    section('Processor time of reads', reads, cpuTable(reads)),
+    section('Growth', growth, growthTable(growth)),
+  ];
 }
 
 function section(title: string, content: readonly unknown[], text: string): string {
-  return content.length === 0 ? '' : `### ${title}\n\n${text}`;
+  return content.length === 0 ? '' : `#### ${title}\n\n${text}`;
 }
 
 function preface(results: Results): string {
@@ -87,6 +134,14 @@ function growthTable(rows: readonly Row[]): string {
   );
 }
 
+function againstTable(rows: readonly Row[]): string {
+  const header = ['clients', 'kind', 'rate /s (worst)', 'p50 ms', 'p95 ms (worst)', 'p99 ms', 'rate ÷ the other’s'];
+  return table(
+    header,
+    rows.map((row) => [String(row.clients), row.kind, ...timings(row), ratio(ratiosOf(row, rows).rateToOther)]),
+  );
+}
+
 function timings({ median, worst, rounds }: Row): string[] {
   const worstP95Ms = Math.max(...rounds.map(({ p95Ms }) => p95Ms));
   return [
@@ -114,7 +169,7 @@ function cpuCell({ cpu }: Round, name: string): string {
   return `${share.msPerRequest.toFixed(1)} ms, ${(share.cores * 100).toFixed(0)} %`;
 }
 
-function aimTable({ rows }: Results): string {
+function aimTable(rows: readonly Row[]): string {
   return table(
     ['aim', 'measured', 'result'],
     aimsOf(rows).map(({ aim, measured, isMet }) => [aim, measured, isMet ? 'met' : '**not met**']),

@@ -6,6 +6,8 @@ import type { Dose } from './options.ts';
 export interface Kind {
   readonly name: string;
   readonly target: LoadTarget;
+  /** Makes what so many requests need, before the measuring begins. */
+  prepare?(requests: number): Promise<void>;
   readonly aftermath?: Aftermath;
 }
 
@@ -29,7 +31,7 @@ export interface Round extends LoadResult {
 
 /** A line of the results: all rounds of one kind under one dose. */
 export interface Row {
-  readonly part: 'payments' | 'reads' | 'growth';
+  readonly part: 'payments' | 'movements' | 'reads' | 'growth' | 'against';
   readonly kind: string;
   readonly clients: number;
   /** Payments in the database before the first round. */
@@ -68,7 +70,9 @@ export async function takeRounds(
 }
 
 /** One round, with all that it sets off. */
-export async function takeRound({ target, aftermath }: Kind, dose: Dose, watched: Watched): Promise<Round> {
+export async function takeRound(kind: Kind, dose: Dose, watched: Watched): Promise<Round> {
+  const { target, aftermath } = kind;
+  await kind.prepare?.(dose.requests);
   const since = new Date();
   const before = readCpu(watched);
   const result = await load(target, dose);

@@ -15,7 +15,7 @@ export async function onStage<T>(work: (stage: Stage) => Promise<T>): Promise<T>
   try {
     const floor = await startFloor(world);
     try {
-      return await work({ world, floor, watched: watchedOf(world, floor) });
+      return await work({ world, floor, watched: watchedOf(floor, world) });
     } finally {
       await floor.close();
     }
@@ -24,13 +24,19 @@ export async function onStage<T>(work: (stage: Stage) => Promise<T>): Promise<T>
   }
 }
 
-/** The floor's API and worker stand under the same names as the product's: only one of the two is at work in a round. */
-function watchedOf(world: World, floor: Floor): Watched {
+/** The processes of a product at work. */
+export type Processes = Pick<World, 'api' | 'worker' | 'temporalServer' | 'postgres' | 'simulators'>;
+
+/**
+ * Processes of several makers stand under the same names, the floor's API and worker too: only one of them is at work in a
+ * round.
+ */
+export function watchedOf(floor: Pick<Floor, 'api' | 'worker'>, ...products: readonly Processes[]): Watched {
   return {
-    api: [world.api.pid, floor.api.pid],
-    worker: [world.worker.pid, floor.worker.pid],
-    temporal: [world.temporalServer.pid],
-    postgres: [world.postgres.pid],
-    simulators: [world.simulators.pid],
+    api: [floor.api.pid, ...products.map(({ api }) => api.pid)],
+    worker: [floor.worker.pid, ...products.map(({ worker }) => worker.pid)],
+    temporal: products.map(({ temporalServer }) => temporalServer.pid),
+    postgres: products.map(({ postgres }) => postgres.pid),
+    simulators: products.map(({ simulators }) => simulators.pid),
   };
 }
