@@ -7,7 +7,7 @@ import {
   settleProviderEvents,
   storeProviderEvent,
 } from '../../prisma/provider-events.ts';
-import { containsCardNumber } from '../../workflows/domain/card-number.ts';
+import { findCardNumber } from '../../workflows/domain/card-number.ts';
 import { isRecorded } from '../../workflows/domain/provider-claim.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../errors.ts';
@@ -56,9 +56,9 @@ export const receiveProviderEvent = publicRoute(
     const account = deps.providerEvents.get(`${provider}/${accountId}`);
     if (account === undefined) throw new Problem('not_found');
     const event = await readProven(account, request);
-    if (containsCardNumber(JSON.stringify(event))) throw new Problem('card_number_refused');
     const now = request.receivedAt.toISOString();
     const { type, eventId, payload, signature, reference, claim } = event;
+    if (findCardNumber({ type, eventId, reference, payload }) !== null) throw new Problem('card_number_refused');
     const received = { source: provider, accountId, eventId, type, payload, signature, reference, claim, now };
     const { kind, id, status } = await storeProviderEvent(deps.db, received);
     if (kind === 'known' || reference === null || status !== 'pending') return { status: 200, data: { id, status } };

@@ -220,10 +220,15 @@ test('an event about nothing of ours is kept and ignored', async () => {
   expect(told).toEqual([]);
 });
 
-test('a number like a card’s in an event is refused nowhere and logged nowhere', async () => {
+test('an event with a number like a card’s in it is refused, stored nowhere and logged nowhere', async () => {
   const number = `${'4'.padEnd(15, '2')}0`;
   expect(containsCardNumber(number)).toBe(true);
   const body = anEvent({ reference: number });
-  expect((await post(body)).status).toBe(200);
+  expect((await post(body)).body.code).toBe('card_number_refused');
+  const stored = await database.admin.query('SELECT FROM webhooks WHERE reference = $1 OR payload::text LIKE $2', [
+    number,
+    `%${number}%`,
+  ]);
+  expect(stored.rowCount).toBe(0);
   expect(api.log()).not.toContain(number);
 });
