@@ -2,6 +2,7 @@ import { findAttempt } from '../prisma/attempts.ts';
 import { attemptIdOf } from '../workflows/domain/ids.ts';
 import type { AskAnswer, AskProvider } from '../workflows/ports.ts';
 import { askAbout } from './ask-about.ts';
+import { chargeLookUpOf } from './charge-look-up.ts';
 import type { ActivityDeps } from './deps.ts';
 import { providerNamed } from './provider-named.ts';
 
@@ -12,14 +13,12 @@ export async function askProvider(deps: ActivityDeps, input: AskProvider): Promi
   const attemptId = attemptIdOf(paymentId, 'charge', input.attemptNumber);
   const attempt = await findAttempt(deps.db, merchantId, attemptId, provider.processingHorizonMs);
   if (attempt === null) return { kind: 'nothing_happened' };
-  const { amountMinor, currency, capture, preparationId, correlationId } = attempt;
-  const request = { reference: paymentId, idempotencyKey: attemptId, amountMinor, currency, capture, preparationId };
   return askAbout(deps, provider, {
     merchantId,
     attempt,
     subject: { paymentId },
-    correlationId,
+    correlationId: attempt.correlationId,
     mayRepeat,
-    lookUp: (call) => provider.lookUpCharge(request, call),
+    lookUp: (call) => provider.lookUpCharge(chargeLookUpOf(paymentId, attempt), call),
   });
 }

@@ -1,4 +1,5 @@
 import type { Movable } from '../prisma/attempts.ts';
+import { chargeLookUpOf } from './charge-look-up.ts';
 import type { ActivityDeps } from './deps.ts';
 import { providerNamed } from './provider-named.ts';
 import { type MovementRequest, type ProviderCall, ProviderFault } from './providers/provider.ts';
@@ -29,18 +30,13 @@ export async function movementRequestOf(
 }
 
 async function findChargeTransactionId(deps: ActivityDeps, movable: Movable, call: ProviderCall): Promise<string> {
-  const { paymentId, chargeAttemptId, paymentAmountMinor: amountMinor, currency, capture, preparationId } = movable;
+  const { paymentId, chargeAttemptId: attemptId, paymentAmountMinor: amountMinor } = movable;
   const provider = providerNamed(deps, movable.provider);
-  const request = {
-    reference: paymentId,
-    idempotencyKey: chargeAttemptId ?? '',
-    amountMinor,
-    currency,
-    capture,
-    preparationId,
-  };
-  const found = chargeAttemptId === null ? null : await provider.lookUpCharge(request, call).catch(asNothingSent);
-  if (found !== null) return found.response.transactionId;
+  if (attemptId !== null) {
+    const request = chargeLookUpOf(paymentId, { ...movable, attemptId, amountMinor });
+    const found = await provider.lookUpCharge(request, call).catch(asNothingSent);
+    if (found !== null) return found.response.transactionId;
+  }
   throw new ProviderFault('unavailable', `${provider.name} does not know the charge that this belongs to`);
 }
 

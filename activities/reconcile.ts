@@ -5,6 +5,7 @@ import { settleProviderEvents } from '../prisma/provider-events.ts';
 import { listSettledAttempts, type SettledAttempt } from '../prisma/settled-attempts.ts';
 import type { ChargeOutcome } from '../workflows/domain/outcome.ts';
 import type { Reconcile, Reconciled } from '../workflows/ports.ts';
+import { chargeLookUpOf } from './charge-look-up.ts';
 import type { ActivityDeps } from './deps.ts';
 import { movementRequestOf } from './movable-request.ts';
 import { providerNamed } from './provider-named.ts';
@@ -46,16 +47,7 @@ async function lookUp(deps: ActivityDeps, attempt: SettledAttempt): Promise<Char
   }
   const found = await findAttempt(deps.db, attempt.merchant_id, attempt.id, provider.processingHorizonMs);
   if (found === null) return null;
-  const { amountMinor, currency, capture, preparationId, correlationId } = found;
-  const request = {
-    reference: attempt.payment_id,
-    idempotencyKey: attempt.id,
-    amountMinor,
-    currency,
-    capture,
-    preparationId,
-  };
-  return provider.lookUpCharge(request, callFor(correlationId));
+  return provider.lookUpCharge(chargeLookUpOf(attempt.payment_id, found), callFor(found.correlationId));
 }
 
 /** What the provider says against what is recorded; null: nothing. What it has not decided contradicts nothing. */

@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ApiDeps } from './deps.ts';
 import { Problem } from './errors.ts';
 import type { Preference } from './request-headers.ts';
+import { requirePaymentId } from './require-payment.ts';
 import type { NotTaken, Refused } from './temporal/answers.ts';
 import type { Submitted, Until } from './temporal/payment-client.ts';
 
@@ -133,6 +135,19 @@ export async function readAfter<Row>(subject: Subject, isSent: boolean, read: ()
   } catch (cause) {
     throw cause instanceof Problem ? cause : notAccepted(subject, isSent, cause);
   }
+}
+
+/** The refusal of a capture, cancellation or refund while the database is away, whoever asks. */
+export function refusedInOutage(
+  request: {
+    readonly headers: { readonly 'idempotency-key'?: string | undefined };
+    readonly params: { readonly id: string };
+  },
+  _caller: unknown,
+  outage: unknown,
+): Problem {
+  const idempotencyKey = request.headers['idempotency-key'] ?? randomUUID();
+  return notAccepted({ paymentId: requirePaymentId(request.params.id), idempotencyKey }, false, outage);
 }
 
 /** The refusal of a request without a row: what it sent may still arrive. */

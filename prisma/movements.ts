@@ -196,17 +196,20 @@ const step = {
       FROM m WHERE attempts.id = $11 AND attempts.movement_id = m.id
     ), changed AS ( -- by how much; a void before the payer acted gives back nothing and still ends the payment
       SELECT m.*, m.state = 'succeeded' AS happened, m.state = 'succeeded' OR m.state = 'unresolved' AND m.kind <> 'refund'
-          OR (SELECT status FROM before) = 'unresolved' AND m.kind <> 'refund' AS concerns_payment
+          OR (SELECT status FROM before) = 'unresolved' AND m.kind <> 'refund' AS concerns_payment,
+        CASE WHEN m.state = 'succeeded' AND m.kind = 'capture' THEN m.amount ELSE 0 END AS captured_now,
+        CASE WHEN m.state = 'succeeded' AND m.kind = 'void' THEN m.amount ELSE 0 END AS voided_now,
+        CASE WHEN m.state = 'succeeded' AND m.kind = 'refund' THEN m.amount ELSE 0 END AS refunded_now
       FROM m
     ), p AS (
       UPDATE payments SET
-        captured_amount = captured_amount + CASE WHEN c.happened AND c.kind = 'capture' THEN c.amount ELSE 0 END,
-        voided_amount = voided_amount + CASE WHEN c.happened AND c.kind = 'void' THEN c.amount ELSE 0 END,
-        refunded_amount = refunded_amount + CASE WHEN c.happened AND c.kind = 'refund' THEN c.amount ELSE 0 END,
+        captured_amount = captured_amount + c.captured_now,
+        voided_amount = voided_amount + c.voided_now,
+        refunded_amount = refunded_amount + c.refunded_now,
         refund_count = refund_count + CASE WHEN c.happened AND c.kind = 'refund' THEN 1 ELSE 0 END,
         refund_reserved_amount = payments.refund_reserved_amount
           - CASE WHEN c.state = 'failed' AND c.kind = 'refund' THEN c.amount ELSE 0 END,
-        fee_amount = CASE WHEN c.happened AND c.kind = 'capture' THEN payment_fee(captured_amount + c.amount, terms)
+        fee_amount = CASE WHEN c.captured_now > 0 THEN payment_fee(captured_amount + c.captured_now, terms)
           ELSE fee_amount END,
         open_movement_id = CASE WHEN c.kind <> 'refund' AND c.state IN ('succeeded', 'failed') THEN NULL
           ELSE open_movement_id END,
@@ -216,11 +219,8 @@ const step = {
           WHEN c.kind = 'refund' AND status = 'unresolved' THEN status
           WHEN c.kind <> 'refund' AND c.state = 'unresolved' THEN 'unresolved'
           WHEN c.kind = 'void' AND c.state = 'failed' AND authorized_amount = 0 THEN 'requires_action'
-          WHEN c.state = 'succeeded' OR status = 'unresolved' THEN projected_status(
-            authorized_amount,
-            captured_amount + CASE WHEN c.happened AND c.kind = 'capture' THEN c.amount ELSE 0 END,
-            voided_amount + CASE WHEN c.happened AND c.kind = 'void' THEN c.amount ELSE 0 END,
-            refunded_amount + CASE WHEN c.happened AND c.kind = 'refund' THEN c.amount ELSE 0 END)
+          WHEN c.happened OR status = 'unresolved' THEN projected_status(authorized_amount,
+            captured_amount + c.captured_now, voided_amount + c.voided_now, refunded_amount + c.refunded_now)
           ELSE status END,
         failure = CASE WHEN c.kind = 'refund' THEN payments.failure WHEN c.state = 'unresolved' THEN c.failure
           WHEN c.concerns_payment THEN NULL ELSE payments.failure END,

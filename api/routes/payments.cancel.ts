@@ -9,7 +9,14 @@ import { paymentSchema, toPaymentObject } from '../payment-object.ts';
 import { repeatableHeaders, repeatHeaders } from '../request-headers.ts';
 import { requirePayment, requirePaymentId } from '../require-payment.ts';
 import { type Caller, merchantRoute, type RouteRequest } from '../route.ts';
-import { type ActErrand, actErrand, notAccepted, readBefore, type Subject, submitAndRead } from '../submit-and-read.ts';
+import {
+  type ActErrand,
+  actErrand,
+  readBefore,
+  refusedInOutage,
+  type Subject,
+  submitAndRead,
+} from '../submit-and-read.ts';
 import { words } from '../text.ts';
 
 const body = z
@@ -64,10 +71,7 @@ export const cancelPayment = merchantRoute(
       data: toPaymentObject(payment),
     };
   },
-  (request, _caller, outage) => {
-    const idempotencyKey = request.headers['idempotency-key'] ?? randomUUID();
-    return notAccepted({ paymentId: requirePaymentId(request.params.id), idempotencyKey }, false, outage);
-  },
+  refusedInOutage,
 );
 
 function canceling(

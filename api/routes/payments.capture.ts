@@ -12,7 +12,14 @@ import { hashOfBody } from '../request-hash.ts';
 import { repeatableHeaders, repeatHeaders } from '../request-headers.ts';
 import { requirePayment, requirePaymentId } from '../require-payment.ts';
 import { type Caller, merchantRoute, type RouteRequest } from '../route.ts';
-import { type Errand, notAccepted, readAfter, readBefore, type Subject, submitAndRead } from '../submit-and-read.ts';
+import {
+  type Errand,
+  readAfter,
+  readBefore,
+  refusedInOutage,
+  type Subject,
+  submitAndRead,
+} from '../submit-and-read.ts';
 
 const body = z
   .strictObject({
@@ -84,10 +91,7 @@ export const capturePayment = merchantRoute(
       data: toPaymentObject(payment),
     };
   },
-  (request, _caller, outage) => {
-    const idempotencyKey = request.headers['idempotency-key'] ?? randomUUID();
-    return notAccepted({ paymentId: requirePaymentId(request.params.id), idempotencyKey }, false, outage);
-  },
+  refusedInOutage,
 );
 
 /** The capture that this request is about: how to find its row, and how to make it. */

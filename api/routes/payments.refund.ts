@@ -12,7 +12,7 @@ import { hashOfBody } from '../request-hash.ts';
 import { repeatableHeaders, repeatHeaders } from '../request-headers.ts';
 import { requirePayment, requirePaymentId } from '../require-payment.ts';
 import { type Caller, merchantRoute, type RouteRequest } from '../route.ts';
-import { type Errand, notAccepted, readBefore, type Subject, submitAndRead } from '../submit-and-read.ts';
+import { type Errand, readBefore, refusedInOutage, type Subject, submitAndRead } from '../submit-and-read.ts';
 import { words } from '../text.ts';
 
 const body = z
@@ -82,10 +82,7 @@ export const refundPayment = merchantRoute(
       data: toRefundObject(refund),
     };
   },
-  (request, _caller, outage) => {
-    const idempotencyKey = request.headers['idempotency-key'] ?? randomUUID();
-    return notAccepted({ paymentId: requirePaymentId(request.params.id), idempotencyKey }, false, outage);
-  },
+  refusedInOutage,
 );
 
 function refunding(
