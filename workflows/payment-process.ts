@@ -230,6 +230,7 @@ export class PaymentProcess {
     this.isStale = false;
     if (row.openAttemptId === null) this.isRepeatable = true;
     if (row.status !== 'unresolved') this.attention.dropResolution();
+    this.#leaveToAPerson();
   }
 
   /** The attempt by which money may have moved without our knowing: then we ask, and neither give up nor send another. */
@@ -282,11 +283,14 @@ export class PaymentProcess {
     return { kind: 'stored' };
   }
 
+  /** Joins the cancellation or void that is under way, whoever began it: all are told the same end. */
   async #cancel(act: OperatorAct): Promise<{ status: PaymentStatus }> {
-    this.cancelRequest = act; // before the row is known, too: nothing may be sent then
+    const isJoining = this.cancelRequest !== null;
+    this.cancelRequest ??= act; // before the row is known, too: nothing may be sent then
     try {
       await this.#accepted();
-      this.#requireCancelable(); // the validator may have been asked before the row was known
+      if (!isJoining) this.#requireCancelable(); // the validator may have been asked before the row was known
+      this.#leaveToAPerson();
     } catch (error) {
       this.cancelRequest = null;
       throw error;
@@ -297,15 +301,19 @@ export class PaymentProcess {
 
   #mayCancel(act: OperatorAct): void {
     requireAct(act);
-    if (this.#row !== null) this.#requireCancelable();
-    if (this.cancelRequest !== null) refuse('a cancellation is under way', 'movement_in_progress');
+    if (this.#row !== null && this.cancelRequest === null) this.#requireCancelable();
   }
 
   #requireCancelable(): void {
-    if (this.status === 'unresolved') refuse('the outcome is unknown: use resolvePayment', 'movement_in_progress');
     if (this.isSettled) refuse(`the payment is ${this.status}: nothing is left to cancel`, 'payment_not_cancelable');
     if (this.#movement?.kind === 'void') return; // it is what is wanted: its end is waited for
+    if (this.status === 'unresolved') refuse('the outcome is unknown: use resolvePayment', 'movement_in_progress');
     if (this.#isMoving) refuse('a capture is under way', 'movement_in_progress');
+  }
+
+  /** Where nobody could learn whether a void happened, a person decides what comes next: no wish outlasts that. */
+  #leaveToAPerson(): void {
+    if (this.status === 'unresolved' && this.row.openMovement?.kind === 'void') this.cancelRequest = null;
   }
 
   async #capture(act: CaptureAct): Promise<CaptureEnd> {
@@ -412,9 +420,9 @@ export class PaymentProcess {
   }
 
   #requireUnresolved(act: Resolution): void {
-    requireResolution(act, this.#outcomes);
     if (this.status !== 'unresolved')
       refuse('there is nothing to resolve: the payment is not unresolved', 'not_unresolved');
+    requireResolution(act, this.#outcomes); // afterwards: what is settled has no outcomes to choose from
     if (this.attention.hasResolution) refuse('a resolution is under way', 'movement_in_progress');
   }
 

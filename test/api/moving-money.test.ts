@@ -265,10 +265,10 @@ describe('a cancellation', () => {
       code: 'payment_not_cancelable',
       detail: 'Nothing was released: the payment is authorized.',
     });
-    workflows.cancel.mockResolvedValue({ kind: 'refused', code: 'refused', detail: 'a cancellation is under way' });
+    workflows.cancel.mockResolvedValue({ kind: 'refused', code: 'refused', detail: 'the text is too long' });
     expect((await post(`/payments/${await authorized()}/cancel`, {})).problem).toMatchObject({
       code: 'payment_not_cancelable',
-      detail: 'A cancellation is under way.',
+      detail: 'The text is too long.',
     });
   });
 

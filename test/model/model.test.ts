@@ -43,7 +43,7 @@ test('of a capture and a cancellation at the same time one may be refused, and w
   const manual: Facts = { ...facts, isManual: true };
   const capture = { asked: asked('capture', 'a', 100n), answer: answer(201) };
   const cancel = (status: number, code: string | null) => ({
-    asked: { kind: 'cancel', key: 'c' } as const,
+    asked: { kind: 'cancel' } as const,
     answer: answer(status, code),
   });
   const ends = follow([authorized], manual, [capture, cancel(409, 'too_late_to_cancel')]);

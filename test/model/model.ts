@@ -44,8 +44,8 @@ export interface Life {
   readonly charge: 'pending' | 'requires_action' | 'unresolved' | 'charged' | 'failed' | 'canceled';
   /** What the payer said where the issuer asked. */
   readonly payer: 'silent' | 'approved' | 'declined';
-  /** The key of the cancellation that is on its way. */
-  readonly canceling: string | null;
+  /** Whether a cancellation is on its way. */
+  readonly isCanceling: boolean;
   readonly authorized: bigint;
   readonly captured: bigint;
   readonly voided: bigint;
@@ -57,7 +57,7 @@ export interface Life {
 export const newborn: Life = {
   charge: 'pending',
   payer: 'silent',
-  canceling: null,
+  isCanceling: false,
   authorized: 0n,
   captured: 0n,
   voided: 0n,
@@ -123,9 +123,9 @@ export function isAtRest(life: Life, facts: Facts): boolean {
 
 /** The same for the same way to stand, whatever order its moves came in. */
 function textOf(life: Life): string {
-  const { charge, payer, canceling, authorized, captured, voided, refunded } = life;
+  const { charge, payer, isCanceling, authorized, captured, voided, refunded } = life;
   const moves = life.moves.map(({ kind, key, body, amount, state }) => `${kind} ${key} ${body} ${amount} ${state}`);
-  return [charge, payer, canceling, authorized, captured, voided, refunded, ...moves.toSorted()].join('|');
+  return [charge, payer, isCanceling, authorized, captured, voided, refunded, ...moves.toSorted()].join('|');
 }
 
 function stepsOf(life: Life, facts: Facts): Step[] {
@@ -145,10 +145,10 @@ function stepsOf(life: Life, facts: Facts): Step[] {
 }
 
 function stepsOfCharge(life: Life, facts: Facts): Step[] {
-  const failed = { ...life, charge: 'failed', canceling: null } as const;
+  const failed = { ...life, charge: 'failed', isCanceling: false } as const;
   const ends: Life[] = [];
   const approved: Life[] = [charged(life, facts), { ...life, charge: 'unresolved' }];
-  const isWithdrawn = life.canceling !== null;
+  const isWithdrawn = life.isCanceling;
   switch (facts.card) {
     case 'declines':
       ends.push(failed);
@@ -166,7 +166,7 @@ function stepsOfCharge(life: Life, facts: Facts): Step[] {
     default:
       ends.push(...approved);
   }
-  if (isWithdrawn) ends.push({ ...life, charge: 'canceled', canceling: null });
+  if (isWithdrawn) ends.push({ ...life, charge: 'canceled', isCanceling: false });
   return ends.map((to) => ({ to, isDue: true }));
 }
 
@@ -175,7 +175,7 @@ const givenUpMax = 2;
 
 /** The payer must act: they do, or are given up. */
 function stepsOfPayer(life: Life, facts: Facts): Step[] {
-  const failed = { ...life, charge: 'failed', canceling: null } as const;
+  const failed = { ...life, charge: 'failed', isCanceling: false } as const;
   const open = openMoveOf(life);
   const ends: Life[] = [];
   if (open !== undefined) {
@@ -186,7 +186,7 @@ function stepsOfPayer(life: Life, facts: Facts): Step[] {
   } else {
     if (life.payer === 'approved') ends.push(charged(life, facts));
     if (life.payer === 'declined') ends.push(failed);
-    const isOver = life.canceling !== null || facts.isShort;
+    const isOver = life.isCanceling || facts.isShort;
     if (isOver && life.moves.length < givenUpMax) ends.push(withVoid(life, 0n));
   }
   return ends.map((to) => ({ to, isDue: true }));
@@ -209,14 +209,14 @@ function stepsOfMove(life: Life, move: Move, facts: Facts): Step[] {
 function stepsOfRest(life: Life, facts: Facts): Step[] {
   if (openMoveOf(life) !== undefined) return [];
   const left = capturableOf(life);
-  if (left > 0n && (life.canceling !== null || facts.isShort)) return [{ to: withVoid(life, left), isDue: true }];
-  return left === 0n && life.canceling !== null ? [{ to: { ...life, canceling: null }, isDue: true }] : [];
+  if (left > 0n && (life.isCanceling || facts.isShort)) return [{ to: withVoid(life, left), isDue: true }];
+  return left === 0n && life.isCanceling ? [{ to: { ...life, isCanceling: false }, isDue: true }] : [];
 }
 
 /** The life after its charge was approved. */
 export function charged(life: Life, { amount, isManual }: Facts): Life {
   const base = { ...life, charge: 'charged', authorized: amount } as const;
-  return isManual ? base : { ...base, captured: amount, canceling: null };
+  return isManual ? base : { ...base, captured: amount, isCanceling: false };
 }
 
 function withVoid(life: Life, amount: bigint): Life {
@@ -237,8 +237,8 @@ export function ended(life: Life, move: Move, state: 'succeeded' | 'failed' | 'u
     case 'refund':
       return { ...life, moves, refunded: life.refunded + amount };
     case 'void': {
-      const canceling = state === 'unresolved' ? life.canceling : null;
-      return { ...life, moves, voided: life.voided + amount, canceling };
+      const isCanceling = state === 'unresolved' && life.isCanceling;
+      return { ...life, moves, voided: life.voided + amount, isCanceling };
     }
   }
 }

@@ -16,7 +16,7 @@ import {
 export type Asked =
   | { readonly kind: 'create'; readonly isOther: boolean }
   | { readonly kind: 'capture' | 'refund'; readonly key: string; readonly body: string; readonly amount: bigint | null }
-  | { readonly kind: 'cancel'; readonly key: string }
+  | { readonly kind: 'cancel' }
   | { readonly kind: 'payer'; readonly approves: boolean }
   | { readonly kind: 'resolve payment'; readonly fits: boolean }
   | { readonly kind: 'resolve refund'; readonly key: string; readonly fits: boolean };
@@ -179,7 +179,7 @@ function outcomesOf(life: Life, facts: Facts, asked: Asked, isStrict: boolean): 
     case 'refund':
       return outcomesOfRefund(life, asked, isStrict);
     case 'cancel':
-      return outcomesOfCancel(life, asked.key);
+      return outcomesOfCancel(life);
     case 'payer':
       return outcomesOfPayer(life, asked.approves);
     case 'resolve payment':
@@ -188,7 +188,7 @@ function outcomesOf(life: Life, facts: Facts, asked: Asked, isStrict: boolean): 
       const refund = moveOf(life, 'refund', asked.key);
       if (!asked.fits) return [refused(life, 'validation_failed', 422)];
       if (refund?.state !== 'unresolved') return [refused(life, 'not_unresolved')];
-      return [done(ended(life, refund, 'succeeded'), [200])];
+      return [done(ended(life, refund, 'succeeded'), [200, 202])];
     }
   }
 }
@@ -199,7 +199,7 @@ function outcomesOfCapture(life: Life, asked: Movement, isStrict: boolean): Outc
   const before = repeated(life, asked);
   if (before !== null) return before;
   const left = capturableOf(life);
-  const isMoving = isUndecided(life) || life.canceling !== null || openMoveOf(life) !== undefined;
+  const isMoving = isUndecided(life) || life.isCanceling || openMoveOf(life) !== undefined;
   const isDone = asked.amount === null && life.captured > 0n && left === 0n;
   const codes = [
     ...(isMoving && life.charge !== 'requires_action' ? ['movement_in_progress'] : []),
@@ -243,13 +243,15 @@ function opened(life: Life, { kind, key, body }: Movement, amount: bigint): Outc
   return done({ ...life, moves: [...life.moves, { kind, key, body, amount, state: 'pending' }] }, [201, 202]);
 }
 
-function outcomesOfCancel(life: Life, key: string): Outcome[] {
-  if (statusOf(life) === 'unresolved') return [refused(life, 'movement_in_progress')];
+/** A cancellation joins the one that is under way, and the void. */
+function outcomesOfCancel(life: Life): Outcome[] {
+  const open = openMoveOf(life);
+  const isJoining = life.isCanceling || open?.kind === 'void';
+  if (statusOf(life) === 'unresolved') return [isJoining ? done(life, [202]) : refused(life, 'movement_in_progress')];
   if (life.charge === 'failed') return [refused(life, 'payment_not_cancelable')];
   if (isOver(life)) return [isReleased(life) ? done(life, [200]) : refused(life, 'too_late_to_cancel')];
-  const isAnotherAtWork = life.canceling !== key && (life.canceling !== null || openMoveOf(life) !== undefined);
-  if (isAnotherAtWork) return [refused(life, 'movement_in_progress')];
-  const next = { ...life, canceling: key };
+  if (open !== undefined && !isJoining) return [refused(life, 'movement_in_progress')];
+  const next = { ...life, isCanceling: true };
   // How it ended is told with the answer: see `isCancelProven`.
   return [done(next, [200, 202]), refused(next, 'too_late_to_cancel'), refused(next, 'payment_not_cancelable')];
 }
@@ -266,7 +268,7 @@ function outcomesOfResolution(life: Life, facts: Facts, fits: boolean): Outcome[
   if (statusOf(life) !== 'unresolved') return [refused(life, 'not_unresolved')];
   if (!fits) return [refused(life, 'validation_failed', 422)];
   const open = openMoveOf(life);
-  return [done(open === undefined ? charged(life, facts) : ended(life, open, 'succeeded'), [200])];
+  return [done(open === undefined ? charged(life, facts) : ended(life, open, 'succeeded'), [200, 202])];
 }
 
 function moveOf({ moves }: Life, kind: Move['kind'], key: string): Move | undefined {

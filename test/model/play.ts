@@ -170,7 +170,7 @@ function postedFor(game: Game, command: Extract<Command, { kind: 'capture' | 're
   const { paymentId, currency } = game.books;
   const key = randomUUID();
   const path = `/api/v1/payments/${paymentId}/${command.kind}`;
-  if (command.kind === 'cancel') return { asked: { kind: 'cancel', key }, path, body: {}, key };
+  if (command.kind === 'cancel') return { asked: { kind: 'cancel' }, path, body: {}, key };
   const [life = newborn] = game.lives;
   const amount = amountOf(command.share, command.kind === 'capture' ? capturableOf(life) : refundableOf(life));
   const body = amount === null ? {} : { amount: decimalOf(amount, currency) };

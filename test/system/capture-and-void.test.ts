@@ -293,7 +293,7 @@ describe('a capture and a cancellation at once', () => {
     expect(await Promise.all(again)).toEqual(payments.map(() => 200));
   });
 
-  test('while either is in doubt nothing else begins', async () => {
+  test('while either is in doubt nothing else begins, and a second cancellation joins the first', async () => {
     const [one, other] = await Promise.all([anAuthorizedPayment(world), anAuthorizedPayment(world)]);
     await world.bank.inject([
       once('capture', 'lost_after'),
@@ -302,10 +302,13 @@ describe('a capture and a cancellation at once', () => {
     ]);
     const begun = [capture(world, one.id), cancel(world, other.id)];
     await until('both are in doubt', async () => ((await world.bank.injected())['500_before'] ?? 0) >= 2);
-    const others = await Promise.all(
-      [one.id, other.id].flatMap((id) => [capture(world, id, '1.00'), capture(world, id), cancel(world, id)]),
-    );
+    const others = await Promise.all([
+      ...[one.id, other.id].flatMap((id) => [capture(world, id, '1.00'), capture(world, id)]),
+      cancel(world, one.id),
+    ]);
     for (const answer of others) expect(refusalOf(answer)).toEqual([409, 'movement_in_progress']);
+    const joined = await cancel(world, other.id, { prefer: 'respond-async' });
+    expect([joined.status, joined.data.status]).toEqual([202, 'authorized']);
     await world.bank.heal();
     const [captured, canceled] = await Promise.all(begun);
     expect([captured?.status, captured?.data.status]).toEqual([201, 'captured']);

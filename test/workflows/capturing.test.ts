@@ -416,6 +416,7 @@ describe.concurrent('a workflow that is started again with the payment id alone,
     await wrong.handle.terminate('end of the test');
     const late = engine.aPayment({ row: authorizedRow({ captureMethod: 'automatic' }) });
     expect(await refusalOf(late.startWithUpdate(resolvePayment, found))).toMatchObject({ type: 'not_unresolved' });
+    expect(await late.refusal(resolvePayment, canceled)).toMatchObject({ type: 'not_unresolved' }); // which fits nothing either
     await late.handle.terminate('end of the test');
   });
 
