@@ -61,7 +61,6 @@ export const cancelPayment = merchantRoute(
     const key = request.headers['idempotency-key'] ?? randomUUID();
     const subject = { paymentId: requirePaymentId(request.params.id), idempotencyKey: key };
     const before = await readBefore(subject, () => requirePayment(deps, caller, subject.paymentId));
-    if (before.status === 'unresolved') throw new Problem('movement_in_progress');
     const errand = canceling(deps, caller, request, subject, before);
     const payment = isOver(before) ? before : await submitAndRead(deps, request, caller.settings.wait, errand);
     requireCanceled(payment, errand.isEnded());

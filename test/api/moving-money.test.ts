@@ -274,7 +274,11 @@ describe('a cancellation', () => {
 
   test('of an unresolved payment waits for a person', async () => {
     const id = await insertMovedPayment(database, { status: 'unresolved' });
+    workflows.cancel.mockResolvedValueOnce({ kind: 'refused', code: 'movement_in_progress', detail: 'unknown' });
     expect((await post(`/payments/${id}/cancel`, {})).code).toBe('movement_in_progress');
+    workflows.cancel.mockResolvedValueOnce(sent('stored')); // it joined a release that nobody knows the end of
+    const joined = await post(`/payments/${id}/cancel`, {});
+    expect([joined.status, joined.data.status]).toEqual([202, 'unresolved']);
   });
 
   test('that the workflow has taken on and not ended is 202; one that it may not know of is unknown', async () => {
