@@ -28,7 +28,16 @@ const table = {
   },
   runtime: {
     folders: ['runtime', 'workflows/contract.ts', 'workflows/domain'],
-    packages: ['@temporalio/(client|common|envconfig|proto)', 'pino', 'prom-client', 'ipaddr.js', 'zod'],
+    packages: [
+      '@temporalio/(client|common|envconfig|proto)',
+      'pino',
+      'prom-client',
+      'ipaddr.js',
+      'zod',
+      'jose',
+      'otpauth',
+      'ioredis',
+    ],
   },
   api: {
     folders: [
@@ -39,7 +48,7 @@ const table = {
       'runtime',
       'activities/providers/(events-index|provider-events|provider).ts', // to know providers' events by their signatures
     ],
-    packages: ['express', 'zod', '@asteasolutions/zod-to-openapi'],
+    packages: ['express', 'cors', 'zod', '@asteasolutions/zod-to-openapi'],
     not: 'api/temporal',
   },
   'api/temporal': {

@@ -16,6 +16,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends ca-certifica
 RUN mkdir /data && chown node:node /data
 WORKDIR /app
 COPY --from=build /app ./
-ENV NODE_ENV=production
+# Processes refuse unsafe settings; docker-compose.yml, where everything is played, says development.
+ENV NODE_ENV=production ENVIRONMENT=production
 USER node
 CMD ["npm", "run", "--silent", "api"]

@@ -1,9 +1,10 @@
-import type { AcceptPayment, PaymentPorts, SweepPorts } from '../workflows/ports.ts';
+import type { AcceptPayment, CleanupPorts, PaymentPorts, SweepPorts } from '../workflows/ports.ts';
 import { acceptPayment } from './accept-payment.ts';
 import { activity } from './activity.ts';
 import { askMovement } from './ask-movement.ts';
 import { askProvider } from './ask-provider.ts';
 import { chargePayment } from './charge-payment.ts';
+import { cleanUp } from './clean-up.ts';
 import type { ActivityDeps } from './deps.ts';
 import { openMovement } from './open-movement.ts';
 import { reconcile } from './reconcile.ts';
@@ -23,8 +24,9 @@ const movementFieldsOf = (input: { readonly paymentId: string; readonly movement
   movement_id: input.movementId,
 });
 
-/** Everything with a side effect that workflows of payments can ask for. */
-export function createActivities(deps: ActivityDeps): PaymentPorts & SweepPorts {
+/** Everything with a side effect that workflows of payments, and those on schedules, can ask for. */
+export function createActivities(deps: ActivityDeps): PaymentPorts & SweepPorts & CleanupPorts {
+  const cleansUp = activity(deps, cleanUp, () => ({}));
   return {
     acceptPayment: activity(deps, acceptPayment, fieldsOf),
     chargePayment: activity(deps, chargePayment, fieldsOf),
@@ -38,5 +40,6 @@ export function createActivities(deps: ActivityDeps): PaymentPorts & SweepPorts 
     resumePayments: activity(deps, resumePayments, () => ({})),
     resumeRefunds: activity(deps, resumeRefunds, () => ({})),
     resumeProviderEvents: activity(deps, resumeProviderEvents, () => ({})),
+    cleanUp: () => cleansUp(null),
   };
 }

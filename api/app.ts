@@ -2,19 +2,29 @@ import express, { type Express, type RequestHandler } from 'express';
 import type { ApiDeps } from './deps.ts';
 import { docsPage } from './docs-page.ts';
 import { Problem } from './errors.ts';
+import { allowOrigins } from './middleware/allow-origins.ts';
 import { answerProblems } from './middleware/answer-problems.ts';
-import { type Authenticate, createAuthenticate } from './middleware/authenticate.ts';
+import { authenticate } from './middleware/authenticate.ts';
+import { authorize } from './middleware/authorize.ts';
+import { hardenHeaders } from './middleware/harden-headers.ts';
 import { identifyRequest, originOf, receivedAtOf, requestIdOf } from './middleware/identify-request.ts';
+import { limitAddresses } from './middleware/limit-addresses.ts';
+import { limitCallers } from './middleware/limit-callers.ts';
+import { knownOf } from './middleware/locals.ts';
 import { measureRequests, nameOperation } from './middleware/measure-requests.ts';
 import { readBytes, readJson } from './middleware/read-body.ts';
+import { recordCalls } from './middleware/record-calls.ts';
+import { restrictKeys } from './middleware/restrict-keys.ts';
 import { validate } from './middleware/validate.ts';
+import { verifySignature } from './middleware/verify-signature.ts';
 import { openApiDocument } from './openapi.ts';
-import { bytesBody, type Caller, type Operator, type Route, type RouteAnswer } from './route.ts';
+import { permissions } from './permissions.ts';
+import { bytesBody, type Route, type RouteAnswer } from './route.ts';
 import { routes as allRoutes } from './routes/index.ts';
 
 /**
- * The API as an Express app. A request is identified, then authenticated, then read and validated, then served; nobody
- * without a key makes it read a body.
+ * The API as an Express app. Every request passes the same layers in the same order: limits, authentication, authorization,
+ * the key's own rules, its body, its signature, validation; then it is served. Nobody unknown makes it read a body.
  */
 export function createApp(deps: ApiDeps, routes: readonly Route[] = allRoutes): Express {
   const app = express();
@@ -22,17 +32,23 @@ export function createApp(deps: ApiDeps, routes: readonly Route[] = allRoutes): 
   app.disable('etag');
   app.set('query parser', 'simple');
   app.set('case sensitive routing', true);
+  app.set('trust proxy', deps.httpPolicy.trustedProxies);
   app.use(measureRequests(deps));
-  app.use(identifyRequest);
   app.use(hardenHeaders);
-  const authenticate = createAuthenticate(deps);
+  app.use(identifyRequest);
+  for (const layer of allowOrigins(deps.httpPolicy.corsOrigins)) app.use(layer);
+  app.use(limitAddresses(deps));
   for (const route of routes) {
-    const path = expressPath(route);
+    requirePermission(route);
     app[route.method](
-      path,
+      expressPath(route),
       nameOperation(route.operationId),
-      authenticated(authenticate, route),
+      recordCalls(deps, route),
+      ...(route.permission === null
+        ? []
+        : [authenticate(deps), limitCallers(deps, route), authorize(route), restrictKeys()]),
       ...readingOf(route),
+      ...(route.permission === null ? [] : [verifySignature(deps)]),
       served(deps, route),
     );
   }
@@ -53,25 +69,23 @@ function readingOf({ body }: Route): readonly RequestHandler[] {
   return body === bytesBody ? readBytes : readJson;
 }
 
-function authenticated(authenticate: Authenticate, route: Route): RequestHandler {
-  const { permission } = route;
-  return async (request, response, next) => {
-    const who = permission === null ? { caller: null, outage: null } : await authenticate(request, permission);
-    Object.assign(response.locals, who);
-    next();
-  };
+/** A route that forgot to say who may call it does not start. */
+function requirePermission({ operationId, permission }: Route): void {
+  if (permission === null || permission === 'self') return;
+  if (!Object.hasOwn(permissions, permission))
+    throw new Error(`${operationId} does not say who may call it: name its permission`);
 }
 
 function served(deps: ApiDeps, route: Route): RequestHandler {
   return async (request, response) => {
     const requestId = requestIdOf(response);
-    const caller = response.locals['caller'] as Caller | Operator | null;
     const valid = validate(route, request);
     const from = { requestId, origin: originOf(request), receivedAt: receivedAtOf(response) };
     const context = { ...from, rawBody: request.body, sentHeaders: request.headers };
-    const { outage } = response.locals;
-    if (outage !== null) throw route.refusal?.({ ...valid, ...context }, caller, outage) ?? outage;
-    const answer = await route.serve(deps, { ...valid, ...context }, caller);
+    const { principal, outage } = knownOf(response);
+    if (outage !== null && route.servesInOutage !== true)
+      throw route.refusal?.({ ...valid, ...context }, principal, outage) ?? outage;
+    const answer = await route.serve(deps, { ...valid, ...context }, principal);
     response.status(answer.status).set(answer.headers ?? {});
     if (route.envelope === 'text' || route.envelope === 'page') response.send(answer.data);
     else response.json(route.envelope === 'none' ? answer.data : inEnvelope(answer, requestId));
@@ -92,15 +106,3 @@ function refuseMethod(routes: readonly Route[], path: string): RequestHandler {
   return (_request, _response, next) =>
     next(new Problem('method_not_allowed', { headers: { Allow: allowed.join(', ') } }));
 }
-
-/** Answers are data for programs: nothing may be stored by caches, guessed, framed or run. */
-const hardenHeaders: RequestHandler = (request, response, next) => {
-  delete request.headers['if-none-match']; // nobody has stored an answer to compare with: Express would say 304 to `*`
-  response.set({
-    'Cache-Control': 'no-store',
-    'X-Content-Type-Options': 'nosniff',
-    'Content-Security-Policy': "default-src 'self'",
-    'X-Frame-Options': 'DENY',
-  });
-  next();
-};

@@ -12,8 +12,65 @@ export const problemCatalogue = {
   },
   unauthorized: {
     status: 401,
-    title: 'The API key is missing or not valid',
-    meaning: 'Send `Authorization: Bearer <key>`.',
+    title: 'The API key or access token is missing or not valid',
+    meaning: 'Send `Authorization: Bearer` with a key or a token.',
+  },
+  token_expired: {
+    status: 401,
+    title: 'The access token has expired',
+    meaning: 'Ask for a new one with the refresh token.',
+  },
+  token_revoked: {
+    status: 401,
+    title: 'The session of this token has ended',
+    meaning: 'It was revoked, or its refresh token was used twice. Log in again.',
+  },
+  api_key_expired: {
+    status: 401,
+    title: 'The API key has expired',
+    meaning: 'Make a new key, or have its `expires_at` changed.',
+  },
+  api_key_revoked: { status: 401, title: 'The API key was revoked', meaning: 'Use another key.' },
+  login_refused: {
+    status: 401,
+    title: 'The login was refused',
+    meaning: 'Merchant, e-mail address and password do not fit together, or the account is not active.',
+  },
+  totp_code_required: {
+    status: 401,
+    title: 'A code of the authenticator is needed',
+    meaning: 'The password is right. Send `totp_code`, or one of the recovery codes as `recovery_code`.',
+  },
+  refresh_refused: {
+    status: 401,
+    title: 'The refresh token is not valid',
+    meaning: 'It is unknown, expired, was used before, or its session has ended. Log in again.',
+  },
+  invitation_refused: {
+    status: 401,
+    title: 'The invitation is not valid',
+    meaning: 'It is unknown, was used, or has expired. Ask for another one.',
+  },
+  signature_required: {
+    status: 401,
+    title: 'The request must be signed',
+    meaning: 'This key takes signed requests only: see the signing headers.',
+  },
+  signature_refused: {
+    status: 401,
+    title: 'The signature does not fit the request',
+    meaning:
+      'Nothing was done. It is made over version, timestamp, nonce, method, path with query, and the hash of the body.',
+  },
+  signature_stale: {
+    status: 401,
+    title: 'The signature is too old, or of the future',
+    meaning: 'Nothing was done. The timestamp may differ from our clock by 300 seconds.',
+  },
+  nonce_reused: {
+    status: 401,
+    title: 'This signed request was taken before',
+    meaning: 'Nothing was done this time. Sign every request anew, also a repeat.',
   },
   event_refused: {
     status: 401,
@@ -22,8 +79,35 @@ export const problemCatalogue = {
   },
   forbidden: {
     status: 403,
-    title: 'This key may not do that',
-    meaning: 'The key lacks the permission that the route names.',
+    title: 'This is not allowed',
+    meaning:
+      'The key or role lacks the permission that the route names, or more would be given than the caller has, or it is not for ' +
+      'merchants, or not for the platform.',
+  },
+  merchant_suspended: {
+    status: 403,
+    title: 'The merchant is suspended',
+    meaning: 'Nothing is served until the platform activates it again.',
+  },
+  user_suspended: {
+    status: 403,
+    title: 'The account is suspended',
+    meaning: 'Somebody who manages users can activate it again.',
+  },
+  address_not_allowed: {
+    status: 403,
+    title: 'The key may not be used from this address',
+    meaning: 'See `ip_whitelist` and `ip_blacklist` of the key.',
+  },
+  outside_allowed_hours: {
+    status: 403,
+    title: 'The key may not be used at this time',
+    meaning: 'See `allowed_hours` of the key.',
+  },
+  totp_required: {
+    status: 403,
+    title: 'A second factor is needed',
+    meaning: 'Set up an authenticator at `/api/v1/auth/totp`, then log in with its code.',
   },
   not_found: {
     status: 404,
@@ -42,8 +126,8 @@ export const problemCatalogue = {
   },
   external_id_taken: {
     status: 409,
-    title: 'The external_id belongs to another payment',
-    meaning: 'Nothing was stored. The payment that has it was made with another idempotency key.',
+    title: 'The external_id is taken',
+    meaning: 'Nothing was stored. Another payment, or customer, has it, made with another idempotency key.',
   },
   too_many_webhook_endpoints: {
     status: 409,
@@ -98,6 +182,36 @@ export const problemCatalogue = {
     meaning:
       'Nothing was done. This provider pays back captures one by one: refund each with its `capture_id`, or a smaller amount.',
   },
+  email_taken: {
+    status: 409,
+    title: 'A user with this e-mail address exists',
+    meaning: 'Nothing was stored. Change or invite that user again.',
+  },
+  last_owner: {
+    status: 409,
+    title: 'The merchant would have no owner',
+    meaning: 'Nothing was changed. Make somebody else an owner first.',
+  },
+  too_many_api_keys: {
+    status: 409,
+    title: 'There are too many active API keys',
+    meaning: 'Nothing was stored. At most 20 may be active per mode: revoke one.',
+  },
+  totp_already_confirmed: {
+    status: 409,
+    title: 'An authenticator is set up already',
+    meaning: 'Nothing was changed.',
+  },
+  totp_not_begun: {
+    status: 409,
+    title: 'No authenticator is being set up',
+    meaning: 'Begin with `POST /api/v1/auth/totp`.',
+  },
+  customer_blanked: {
+    status: 409,
+    title: 'The customer’s data were removed',
+    meaning: 'Nothing was changed: a blanked customer stays blank.',
+  },
   not_unresolved: {
     status: 409,
     title: 'There is nothing to resolve',
@@ -118,6 +232,11 @@ export const problemCatalogue = {
     title: 'Some fields are not valid',
     meaning: 'Nothing was stored. `errors` names them.',
   },
+  wrong_mode: {
+    status: 422,
+    title: 'The key or token is for the other mode',
+    meaning: 'Nothing was stored. Test and live mode have keys and tokens of their own; `is_test` must fit.',
+  },
   card_number_refused: {
     status: 422,
     title: 'The request contains a card number',
@@ -127,6 +246,21 @@ export const problemCatalogue = {
     status: 422,
     title: 'The idempotency key was used with another body',
     meaning: 'Nothing was done. Use a new key for a new request.',
+  },
+  totp_code_refused: {
+    status: 422,
+    title: 'The code is wrong',
+    meaning: 'Nothing was changed. Codes hold for 30 seconds, and each is taken once.',
+  },
+  rate_limited: {
+    status: 429,
+    title: 'Too many requests',
+    meaning: 'Nothing was done. Try again after `Retry-After` seconds; `RateLimit` says how the budget stands.',
+  },
+  login_locked: {
+    status: 429,
+    title: 'Too many failed logins',
+    meaning: 'Nothing was tried. Wait for `Retry-After` seconds, or log in from an address that you used before.',
   },
   internal_error: {
     status: 500,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ApiDeps } from './deps.ts';
-import { publicRoute, type Route, type RouteDeclaration } from './route.ts';
+import type { Route, RouteDeclaration } from './route.ts';
 
 /** What a question about our health has of its own. */
 interface HealthQuestion<Schema extends z.ZodType>
@@ -9,6 +9,8 @@ interface HealthQuestion<Schema extends z.ZodType>
     'operationId' | 'path' | 'summary' | 'description'
   > {
   readonly schema: Schema;
+  /** Null: anybody may ask, with nothing at all. */
+  readonly permission: 'system:read' | null;
 }
 
 /** Whether payments can be accepted: 200 or 503, and what the question wants to know beside it. */
@@ -17,26 +19,24 @@ export interface HealthAnswer<Data> {
   readonly data: Data;
 }
 
-/** Declares a route that says whether payments can be accepted; anybody may ask, with nothing at all. */
+/** Declares a route that says whether payments can be accepted, also while the database is away. */
 export function healthRoute<Schema extends z.ZodType>(
   { schema, ...question }: HealthQuestion<Schema>,
   ask: (deps: ApiDeps) => Promise<HealthAnswer<z.infer<Schema>>>,
 ): Route {
-  return publicRoute(
-    {
-      ...question,
-      method: 'get',
-      permission: null,
-      envelope: 'none',
-      headers: z.object({}),
-      params: z.object({}),
-      body: undefined,
-      responses: {
-        200: { description: 'Payments can be accepted', schema },
-        503: { description: 'Payments cannot be accepted', schema },
-      },
-      problems: [],
+  return {
+    ...question,
+    method: 'get',
+    envelope: 'none',
+    headers: z.object({}),
+    params: z.object({}),
+    body: undefined,
+    responses: {
+      200: { description: 'Payments can be accepted', schema },
+      503: { description: 'Payments cannot be accepted', schema },
     },
-    ask,
-  );
+    problems: [],
+    servesInOutage: true,
+    serve: (deps) => ask(deps),
+  };
 }

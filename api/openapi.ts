@@ -1,7 +1,8 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31, type RouteConfig } from '@asteasolutions/zod-to-openapi';
 import { z } from 'zod';
 import { type ProblemCode, problemCatalogue } from './errors.ts';
-import { bytesBody, type Envelope, permissions, type Route } from './route.ts';
+import { isPlatformPermission, permissions } from './permissions.ts';
+import { bytesBody, type Envelope, type Route } from './route.ts';
 
 const problemSchema = z
   .object({
@@ -31,12 +32,20 @@ export function openApiDocument(routes: readonly Route[]) {
   registry.registerComponent('securitySchemes', 'apiKey', {
     type: 'http',
     scheme: 'bearer',
-    description: 'A merchant’s API key, `po_test_…` or `po_live_…`. The key carries the mode.',
+    description:
+      'A merchant’s API key, `po_test_…` or `po_live_…`. The key carries the mode. Requests of keys with `requires_signature` ' +
+      'also carry `X-Signature`, `X-Signature-Timestamp` and `X-Signature-Nonce`: see docs/request-signing.md.',
   });
   registry.registerComponent('securitySchemes', 'operatorKey', {
     type: 'http',
     scheme: 'bearer',
     description: 'A key of the platform’s operators, `po_operator_…`. It belongs to no merchant and to no mode.',
+  });
+  registry.registerComponent('securitySchemes', 'accessToken', {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'JWT',
+    description: 'An access token of `POST /api/v1/auth/tokens`, for a quarter of an hour. It carries the mode.',
   });
   for (const route of routes) registry.registerPath(pathOf(route));
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
@@ -65,26 +74,34 @@ function pathOf(route: Route): RouteConfig {
       ...(route.query === undefined ? {} : { query: route.query }),
       ...(route.body === undefined ? {} : { body: { required: true, content: contentOf(route.body) } }),
     },
-    responses: { ...successes(route), ...failures(route) },
+    responses: responsesOf(route),
   };
 }
 
 function needOf({ permission }: Route): string {
   if (permission === null) return '';
-  if (permission === 'operator') return '\n\nFor operators’ keys alone.';
-  return `\n\nPermission: \`${permission}\` (${permissions[permission]}).`;
+  if (permission === 'self') return '\n\nFor every key and user: it is about themselves.';
+  const whose = isPlatformPermission(permission) ? ' For the platform’s operators alone.' : '';
+  return `\n\nPermission: \`${permission}\` (${permissions[permission]}).${whose}`;
 }
 
 function securityOf({ permission }: Route): Record<string, []>[] {
   if (permission === null) return [];
-  return [permission === 'operator' ? { operatorKey: [] } : { apiKey: [] }];
+  if (permission === 'self') return [{ apiKey: [] }, { operatorKey: [] }, { accessToken: [] }];
+  return [isPlatformPermission(permission) ? { operatorKey: [] } : { apiKey: [] }, { accessToken: [] }];
 }
 
-function successes(route: Route): RouteConfig['responses'] {
-  const entries = Object.entries(route.responses).map(([status, { description, schema }]) => {
-    return [status, { description, content: answerOf(route.envelope, schema) }] as const;
-  });
-  return Object.fromEntries(entries);
+/** A status may stand for an answer and for problems: health is told with 503 too. */
+function responsesOf(route: Route): RouteConfig['responses'] {
+  const responses = failures(route);
+  for (const [status, { description, schema }] of Object.entries(route.responses)) {
+    const problem = responses[status];
+    responses[status] = {
+      description: problem === undefined ? description : `${description}\n\n${problem.description}`,
+      content: { ...answerOf(route.envelope, schema), ...problem?.content },
+    };
+  }
+  return responses;
 }
 
 function answerOf(envelope: Envelope, schema: z.ZodType) {
@@ -111,11 +128,34 @@ const common: readonly ProblemCode[] = [
   'request_timeout',
   'validation_failed',
   'card_number_refused',
+  'rate_limited',
 ];
 
-function failures(route: Route): RouteConfig['responses'] {
+/** What a route may answer to whom it does not know, or not serve. */
+const toBeKnown: readonly ProblemCode[] = [
+  'unauthorized',
+  'token_expired',
+  'token_revoked',
+  'api_key_expired',
+  'api_key_revoked',
+  'merchant_suspended',
+  'user_suspended',
+  'address_not_allowed',
+  'outside_allowed_hours',
+  'signature_required',
+  'signature_refused',
+  'signature_stale',
+  'nonce_reused',
+  'internal_error',
+  'unavailable',
+];
+
+/** What it may answer to whom it knows, and does not let in. */
+const toBeAllowed: readonly ProblemCode[] = ['forbidden', 'totp_required'];
+
+function failures(route: Route): Record<string, { description: string; content: object }> {
   const withKey: ProblemCode[] =
-    route.permission === null ? [] : ['unauthorized', 'forbidden', 'internal_error', 'unavailable'];
+    route.permission === null ? [] : [...toBeKnown, ...(route.permission === 'self' ? [] : toBeAllowed)];
   const codes = [...new Set([...route.problems, ...withKey, ...common])];
   const byStatus = Map.groupBy(codes, (code) => problemCatalogue[code].status);
   const entries = [...byStatus].map(([status, group]) => {

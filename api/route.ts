@@ -1,39 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
-import type { MerchantSettings } from '../prisma/merchant-settings.ts';
-import type { MerchantScope } from '../prisma/payments.ts';
 import type { ApiDeps } from './deps.ts';
 import type { Problem, ProblemCode } from './errors.ts';
-
-/** What a key may allow. */
-export const permissions = {
-  'payments:read': 'read payments',
-  'payments:write': 'create, change, capture and cancel payments',
-  'refunds:read': 'read refunds',
-  'refunds:write': 'refund payments',
-  'ledger:read': 'read the balance and the ledger',
-  'events:read': 'read events',
-  'webhooks:read': 'read webhook endpoints',
-  'webhooks:write': 'create webhook endpoints',
-} as const;
-
-export type Permission = keyof typeof permissions;
-
-/** A merchant that calls, as the key says. */
-export interface Caller extends MerchantScope {
-  readonly keyId: string;
-  /** As the audit trail names it. */
-  readonly actor: string;
-  readonly permissions: readonly string[];
-  readonly settings: MerchantSettings;
-}
-
-/** Somebody who acts for the platform: may look at and decide what belongs to any merchant. */
-export interface Operator {
-  readonly keyId: string;
-  /** As the audit trail names them. */
-  readonly actor: string;
-}
+import type { MerchantPermission, PlatformPermission } from './permissions.ts';
+import type { Caller, Operator, Principal } from './principal.ts';
 
 /** One request to a route, validated. */
 export interface RouteRequest<Headers, Params, Body, Query = unknown> {
@@ -46,7 +16,7 @@ export interface RouteRequest<Headers, Params, Body, Query = unknown> {
   /** All headers as they were sent, by lower-case name, for whoever checks a signature. */
   readonly sentHeaders: IncomingHttpHeaders;
   readonly requestId: string;
-  /** The address of the peer. */
+  /** The client's address; behind trusted proxies, what they say it is. */
   readonly origin: string;
   readonly receivedAt: Date;
 }
@@ -93,13 +63,16 @@ export interface RouteDeclaration<
   Query extends z.ZodObject = typeof noQuery,
 > {
   readonly operationId: string;
-  readonly method: 'get' | 'post' | 'put';
+  readonly method: 'get' | 'post' | 'put' | 'delete';
   /** With parameters in braces, as OpenAPI writes them. */
   readonly path: string;
   readonly summary: string;
   readonly description: string;
-  /** What a merchant's key must allow. `operator`: it is for operators' keys alone. Null: anybody may call it. */
-  readonly permission: Permission | 'operator' | null;
+  /**
+   * What a key or user must be allowed: a merchant's permission, or one of the platform's. `self`: whoever is known may, as it is
+   * about themselves. Null: anybody may call it. A route without this word does not start.
+   */
+  readonly permission: MerchantPermission | PlatformPermission | 'self' | null;
   readonly envelope: Envelope;
   readonly headers: Headers;
   readonly params: Params;
@@ -108,18 +81,16 @@ export interface RouteDeclaration<
   readonly body: Body;
   readonly responses: Readonly<Record<number, DeclaredResponse>>;
   readonly problems: readonly ProblemCode[];
+  /** Whether it is served to whom this process knew before, while the database is away; only where the answer needs none. */
+  readonly servesInOutage?: boolean;
 }
 
 /** A declaration with what serves it. */
 export interface Route extends RouteDeclaration<z.ZodObject, z.ZodObject, z.ZodType | undefined, z.ZodObject> {
-  /** `who` is there exactly when the route has a permission, and what that permission says. */
-  serve(
-    deps: ApiDeps,
-    request: RouteRequest<unknown, unknown, unknown>,
-    who: Caller | Operator | null,
-  ): Promise<RouteAnswer>;
+  /** `who` is there exactly when the route has a permission, and of the kind that may have it. */
+  serve(deps: ApiDeps, request: RouteRequest<unknown, unknown, unknown>, who: Principal | null): Promise<RouteAnswer>;
   /** What to answer instead, doing nothing, while the database is away; `unavailable` where a route has no better word. */
-  refusal?(request: RouteRequest<unknown, unknown, unknown>, who: Caller | Operator | null, outage: unknown): Problem;
+  refusal?(request: RouteRequest<unknown, unknown, unknown>, who: Principal | null, outage: unknown): Problem;
 }
 
 type RequestOf<
@@ -129,20 +100,19 @@ type RequestOf<
   Query extends z.ZodObject,
 > = RouteRequest<z.infer<Headers>, z.infer<Params>, Body extends z.ZodType ? z.infer<Body> : undefined, z.infer<Query>>;
 
-/** Declares a route that needs a merchant's key. `refusal` is its word for requests while the database is away. */
+/** Declares a route that a merchant's key or user calls. `refusal` is its word for requests while the database is away. */
 export function merchantRoute<
   Headers extends z.ZodObject,
   Params extends z.ZodObject,
   Body extends z.ZodType | undefined,
   Query extends z.ZodObject = typeof noQuery,
 >(
-  declaration: RouteDeclaration<Headers, Params, Body, Query> & { permission: Permission },
+  declaration: RouteDeclaration<Headers, Params, Body, Query> & { permission: MerchantPermission },
   handler: (deps: ApiDeps, request: RequestOf<Headers, Params, Body, Query>, caller: Caller) => Promise<RouteAnswer>,
   refusal?: (request: RequestOf<Headers, Params, Body, Query>, caller: Caller, outage: unknown) => Problem,
 ): Route {
-  const merchant = (who: Caller | Operator | null): Caller => {
-    if (who === null || !('merchantId' in who))
-      throw new Error(`${declaration.operationId} was served without a merchant`);
+  const merchant = (who: Principal | null): Caller => {
+    if (who?.kind !== 'merchant') throw new Error(`${declaration.operationId} was served without a merchant`);
     return who;
   };
   return {
@@ -154,14 +124,14 @@ export function merchantRoute<
   };
 }
 
-/** Declares a route that needs an operator's key: what it serves may belong to any merchant, in either mode. */
-export function operatorRoute<
+/** Declares a route for those who act for the platform: what it serves may belong to any merchant, in either mode. */
+export function platformRoute<
   Headers extends z.ZodObject,
   Params extends z.ZodObject,
   Body extends z.ZodType | undefined,
   Query extends z.ZodObject = typeof noQuery,
 >(
-  declaration: RouteDeclaration<Headers, Params, Body, Query> & { permission: 'operator' },
+  declaration: RouteDeclaration<Headers, Params, Body, Query> & { permission: PlatformPermission },
   handler: (
     deps: ApiDeps,
     request: RequestOf<Headers, Params, Body, Query>,
@@ -171,8 +141,26 @@ export function operatorRoute<
   return {
     ...declaration,
     serve(deps, request, who) {
-      if (who === null || 'merchantId' in who)
-        throw new Error(`${declaration.operationId} was served without an operator`);
+      if (who?.kind !== 'platform') throw new Error(`${declaration.operationId} was served without an operator`);
+      return handler(deps, request as Parameters<typeof handler>[1], who);
+    },
+  };
+}
+
+/** Declares a route about whoever calls it. */
+export function selfRoute<
+  Headers extends z.ZodObject,
+  Params extends z.ZodObject,
+  Body extends z.ZodType | undefined,
+  Query extends z.ZodObject = typeof noQuery,
+>(
+  declaration: RouteDeclaration<Headers, Params, Body, Query> & { permission: 'self' },
+  handler: (deps: ApiDeps, request: RequestOf<Headers, Params, Body, Query>, who: Principal) => Promise<RouteAnswer>,
+): Route {
+  return {
+    ...declaration,
+    serve(deps, request, who) {
+      if (who === null) throw new Error(`${declaration.operationId} was served to nobody`);
       return handler(deps, request as Parameters<typeof handler>[1], who);
     },
   };

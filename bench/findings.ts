@@ -53,7 +53,14 @@ function otherOf(row: Row, rows: readonly Row[]): Row | null {
 
 /** Those aims for which this run has figures. */
 export function aimsOf(rows: readonly Row[]): Aim[] {
-  const aims = [aloneAim(rows), webhookAim(rows), ...movementAims(rows), readAim(rows), growthAim(rows)];
+  const aims = [
+    aloneAim(rows),
+    webhookAim(rows),
+    ...movementAims(rows),
+    ...accessAims(rows),
+    readAim(rows),
+    growthAim(rows),
+  ];
   return [...aims, ...againstAims(rows)].filter((aim) => aim !== null);
 }
 
@@ -78,6 +85,20 @@ function movementAims(rows: readonly Row[]): Aim[] {
     const ratio = ratiosOf(row, rows).p50ToFloor;
     if (ratio === null) return [];
     return { aim: `one ${row.kind} alone: p50 at most 3 × the floor’s`, measured: ratio.toFixed(2), isMet: ratio <= 3 };
+  });
+}
+
+function accessAims(rows: readonly Row[]): Aim[] {
+  const access = rows.filter(({ part }) => part === 'access');
+  return access.flatMap((known) => {
+    const open = access.find(({ kind, clients }) => kind === 'open' && clients === known.clients);
+    if (known.kind !== 'known' || open === undefined) return [];
+    const moreMs = known.median.p95Ms - open.median.p95Ms;
+    return {
+      aim: `a request with a key, ${known.clients} client${known.clients === 1 ? '' : 's'}: p95 less than 5 ms above an open one`,
+      measured: `${moreMs.toFixed(1)} ms above`,
+      isMet: moreMs < 5,
+    };
   });
 }
 

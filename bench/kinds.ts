@@ -3,7 +3,7 @@ import { aPayment } from '../test/support/api-client.ts';
 import type { TestMerchant, World } from '../test/support/world.ts';
 import { deliveries, inboxWitness, mailboxWitness } from './deliveries.ts';
 import type { LoadTarget } from './load.ts';
-import type { PaymentKind, ReadKind } from './options.ts';
+import type { AccessKind, PaymentKind, ReadKind } from './options.ts';
 import type { Kind } from './rounds.ts';
 import { type Crowd, customerIdOf, customerSize } from './seed.ts';
 
@@ -44,6 +44,14 @@ async function createEndpoint(world: World, merchant: TestMerchant, path: string
   const body = { url: `${world.inboxUrl}${path}`, event_types: ['payment.captured'] };
   const answer = await callApi(world.apiUrl, merchant.testKey, { method: 'POST', path: '/api/v1/webhooks', body });
   if (answer.status !== 201) throw new Error(`the webhook endpoint was answered ${JSON.stringify(answer.problem)}`);
+}
+
+/** Requests that have nothing to look up: `open` is anybody's, `known` says who calls. */
+export async function accessKind(world: World, name: AccessKind): Promise<Kind> {
+  const { testKey: apiKey } = await world.createMerchant();
+  const path = name === 'open' ? '/api/v1/version' : '/api/v1/auth/me';
+  const expected = { status: 200, text: '"data":{' };
+  return { name, target: { url: world.apiUrl, apiKey, request: () => ({ path }), expected } };
 }
 
 const feedPages = 20;

@@ -1,7 +1,7 @@
 import { type OtherWorld, withCheckout } from './checkout.ts';
-import { paymentKind, paymentTarget, readKind } from './kinds.ts';
+import { accessKind, paymentKind, paymentTarget, readKind } from './kinds.ts';
 import { movementKind } from './movements.ts';
-import { listKinds, movementKinds, type Options, paymentKinds, readKinds } from './options.ts';
+import { accessKinds, listKinds, movementKinds, type Options, paymentKinds, readKinds } from './options.ts';
 import { type Kind, type Row, type Say, takeRound, takeRounds } from './rounds.ts';
 import { type Crowd, countPayments, createCrowd } from './seed.ts';
 import { type Stage, watchedOf } from './stage.ts';
@@ -31,6 +31,18 @@ export async function measureMovements(stage: Stage, { plan, wants }: Options, s
   await warmUp(stage, kinds, plan.alone.requests, say);
   const stored = await countPayments(world);
   return takeRounds(kinds, plan.alone, { part: 'movements', stored, rounds: plan.rounds, watched, say });
+}
+
+/** What it costs to know who calls: requests that read nothing, with a key and without. */
+export async function measureAccess({ world, watched }: Stage, { plan }: Options, say: Say): Promise<Row[]> {
+  const kinds = await Promise.all(accessKinds.map((name) => accessKind(world, name)));
+  const rows: Row[] = [];
+  for (const dose of plan.access) {
+    for (const kind of kinds) await takeRound(kind, dose, watched);
+    const stored = await countPayments(world);
+    rows.push(...(await takeRounds(kinds, dose, { part: 'access', stored, rounds: plan.rounds, watched, say })));
+  }
+  return rows;
 }
 
 /** Payments beside those of another version, which stands on a database and a Temporal server of its own. */

@@ -48,6 +48,7 @@ function chaptersIn(place: string): Map<string, string> {
 const titles: Readonly<Record<Chapter, string>> = {
   payments: 'Payments',
   movements: 'Captures, voids and refunds',
+  access: 'Knowing who calls',
   stored: 'Much stored',
   against: 'Against another version',
 };
@@ -60,12 +61,18 @@ function rowsOf(chapter: Chapter, rows: readonly Row[]): Row[] {
 function chapterText(chapter: Chapter, results: Results, lead: string): string | null {
   const rows = rowsOf(chapter, results.rows);
   if (rows.length === 0) return null;
-  const sections = chapter === 'stored' ? storedSections(rows) : pathSections(chapter, rows);
+  const sections = sectionsOf(chapter, rows);
   const aims = section('Aims', aimsOf(rows), aimTable(rows));
   return `### ${titles[chapter]}\n\n${lead}${[...sections, aims].filter((text) => text !== '').join('\n\n')}`;
 }
 
-function pathSections(chapter: Exclude<Chapter, 'stored'>, rows: readonly Row[]): string[] {
+function sectionsOf(chapter: Chapter, rows: readonly Row[]): string[] {
+  if (chapter === 'stored') return storedSections(rows);
+  if (chapter === 'access') return [readTable(rows), section('Processor time', rows, cpuTable(rows))];
+  return pathSections(chapter, rows);
+}
+
+function pathSections(chapter: Exclude<Chapter, 'stored' | 'access'>, rows: readonly Row[]): string[] {
   const timing = chapter === 'against' ? againstTable(rows) : paymentTable(rows);
   return [timing, section('Processor time', rows, cpuTable(rows))];
 }

@@ -31,7 +31,7 @@ export interface Round extends LoadResult {
 
 /** A line of the results: all rounds of one kind under one dose. */
 export interface Row {
-  readonly part: 'payments' | 'movements' | 'reads' | 'growth' | 'against';
+  readonly part: 'payments' | 'movements' | 'access' | 'reads' | 'growth' | 'against';
   readonly kind: string;
   readonly clients: number;
   /** Payments in the database before the first round. */

@@ -1,5 +1,9 @@
-import { type Database, run } from './database.ts';
-import { type MerchantSettings, readMerchantSettings } from './merchant-settings.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { AllowedHours } from '../workflows/domain/allowed-hours.ts';
+import { type ActOrigin, bySystem, logAct } from './audit-logs.ts';
+import type { Database } from './database.ts';
+import { type ApiKey, Prisma } from './generated/client.ts';
+import type { MerchantScope } from './payments.ts';
 
 /** What the database keeps of a new key: never the secret itself. */
 export interface NewKey {
@@ -8,95 +12,311 @@ export interface NewKey {
   readonly name: string;
 }
 
-/** Stores a merchant's key. */
+/** All of a key that can be changed. */
+export interface KeyTerms {
+  readonly name: string;
+  readonly description: string | null;
+  readonly permissions: readonly string[];
+  readonly rateLimitPerMinute: number;
+  readonly rateLimitPerHour: number;
+  readonly rateLimitPerDay: number;
+  /** Networks in CIDR that it may be used from, all if empty; and those that it may not. */
+  readonly ipWhitelist: readonly string[];
+  readonly ipBlacklist: readonly string[];
+  readonly expiresAt: Date | null;
+  /** Null: always. */
+  readonly allowedHours: AllowedHours | null;
+  readonly requiresSignature: boolean;
+}
+
+/** A key's row, but for its secrets. */
+export interface ApiKeyRow extends KeyTerms {
+  readonly id: string;
+  readonly keyId: string;
+  /** Of the request that made it; null: no request did. */
+  readonly requestHash: string | null;
+  readonly hasSigningSecret: boolean;
+  readonly status: 'active' | 'revoked';
+  readonly lastUsedAt: Date | null;
+  readonly usageCount: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly revokedAt: Date | null;
+  readonly createdBy: string;
+  readonly isTest: boolean;
+}
+
+/** By what a change of keys is asked for: a key, or a session of a user's or a key's. */
+export interface GiverIds {
+  readonly keyId: string | null;
+  readonly sessionId: string | null;
+}
+
+/**
+ * Who asks for it, read again while nobody else can change a key of the merchant: so nobody gives what was taken from them a
+ * moment ago. A key, or the role of a user.
+ */
+export interface Giver {
+  readonly key: ApiKeyRow | null;
+  readonly role: string | null;
+}
+
+/** How many keys of a merchant may be active at a time, in each mode. */
+const activeMax = 20;
+
+/** Limits of keys that nobody limits. */
+const limitsMax = { rateLimitPerMinute: 1_000_000, rateLimitPerHour: 60_000_000, rateLimitPerDay: 1_000_000_000 };
+
+/** Stores a merchant's key, with the usual limits unless `isUnlimited`. */
 export async function storeApiKey(
   db: Database,
   merchantId: string,
-  key: NewKey & { readonly isTest: boolean; readonly permissions: readonly string[] },
+  key: NewKey & {
+    readonly isTest: boolean;
+    readonly permissions: readonly string[];
+    readonly isUnlimited?: boolean;
+  },
 ): Promise<void> {
-  await db.prisma.apiKey.create({
-    data: {
-      id: `key_${key.keyId}`,
-      keyId: key.keyId,
-      keySecretHash: key.secretHash,
-      merchantId,
-      isTest: key.isTest,
-      name: key.name,
-      permissions: [...key.permissions],
-    },
+  await db.prisma.$transaction(async (tx) => {
+    const row = await tx.apiKey.create({
+      data: {
+        id: `key_${key.keyId}`,
+        keyId: key.keyId,
+        keySecretHash: key.secretHash,
+        merchantId,
+        isTest: key.isTest,
+        name: key.name,
+        permissions: [...key.permissions],
+        ...(key.isUnlimited === true && limitsMax),
+      },
+    });
+    const { permissions } = row;
+    await logAct(tx, { ...bySystem(new Date()), ...actOn(row), action: 'api_key.created', changes: { permissions } });
   });
 }
 
-/** Stores an operator's key. */
-export async function storeOperatorKey(db: Database, key: NewKey): Promise<void> {
-  await db.prisma.operatorKey.create({
-    data: { id: `opk_${key.keyId}`, keyId: key.keyId, keySecretHash: key.secretHash, name: key.name },
-  });
-}
-
-/** A merchant's key with what a request needs to know of the merchant. */
-export interface ApiKeyRecord {
+/** A key to make for a request. */
+export interface RequestedKey {
   readonly keyId: string;
   readonly secretHash: string;
-  readonly isActive: boolean;
-  readonly merchantId: string;
-  readonly isTest: boolean;
-  readonly permissions: readonly string[];
-  readonly settings: MerchantSettings;
+  readonly idempotencyKey: string;
+  readonly requestHash: string;
+  readonly createdBy: string;
 }
 
-const selectApiKey = {
-  name: 'select_api_key',
-  text: `
-    SELECT k.key_id, k.key_secret_hash, k.merchant_id, k.is_test, k.permissions, m.settings,
-      k.status = 'active' AND m.status = 'active' AND (k.expires_at IS NULL OR k.expires_at > $2) AS is_active
-    FROM api_keys k JOIN merchants m ON m.id = k.merchant_id WHERE k.key_id = $1`,
-};
+/** `existing`: this idempotency key has made one already, perhaps for another request. `full`: nothing was stored. */
+export type MadeApiKey = { readonly kind: 'made' | 'existing'; readonly key: ApiKeyRow } | { readonly kind: 'full' };
 
-interface ApiKeyRow {
-  key_id: string;
-  key_secret_hash: string;
-  merchant_id: string;
-  is_test: boolean;
-  permissions: string[];
-  settings: unknown;
-  is_active: boolean;
+/**
+ * Makes a key unless its idempotency key has made one, or the merchant has 20 active ones in this mode. `termsFor` says what it
+ * will be, given who asks (null: their key or session has ended by now); what it throws leaves everything as it was.
+ */
+export async function createApiKey(
+  db: Database,
+  { merchantId, isTest }: MerchantScope,
+  requested: RequestedKey,
+  giverIds: GiverIds,
+  from: ActOrigin,
+  termsFor: (giver: Giver | null) => KeyTerms & { readonly signingSecret: string | null },
+): Promise<MadeApiKey> {
+  return inTurn(db, merchantId, async (tx) => {
+    const { idempotencyKey, keyId, secretHash: keySecretHash, ...others } = requested;
+    const existing = await tx.apiKey.findFirst({ where: { merchantId, isTest, idempotencyKey } });
+    if (existing !== null) return { kind: 'existing', key: rowOf(existing) };
+    const { signingSecret, ...terms } = termsFor(await readGiver(tx, giverIds));
+    if (await isFull(tx, { merchantId, isTest }, from.at)) return { kind: 'full' };
+    const model = await tx.apiKey.create({
+      data: {
+        ...others,
+        ...dataOf(terms),
+        id: `key_${keyId}`,
+        keyId,
+        keySecretHash,
+        merchantId,
+        isTest,
+        idempotencyKey,
+        signingSecret,
+        createdAt: from.at,
+        updatedAt: from.at,
+      },
+    });
+    const changes = { ...loggable(terms), has_signing_secret: signingSecret !== null };
+    await logAct(tx, { ...from, ...actOn(model), action: 'api_key.created', changes });
+    return { kind: 'made', key: rowOf(model) };
+  });
 }
 
-/** The key with this public id, or null. Active means: not revoked, not expired, and its merchant is active. */
-export async function findApiKey(db: Database, keyId: string, now: Date): Promise<ApiKeyRecord | null> {
-  const [row] = await run<ApiKeyRow>(db, selectApiKey, [keyId, now]);
-  if (row === undefined) return null;
+/** `full`: it would be active again, as one too many; nothing was changed. */
+export type ChangedApiKey = { readonly kind: 'changed'; readonly key: ApiKeyRow } | { readonly kind: 'full' };
+
+/**
+ * Changes a key of this merchant in this mode; null: there is none. `changesFor` says how, given who asks (null: their key or
+ * session has ended by now) and the key; what it throws leaves everything as it was. What is the same already is no change.
+ */
+export async function changeApiKey(
+  db: Database,
+  { merchantId, isTest }: MerchantScope,
+  id: string,
+  giverIds: GiverIds,
+  from: ActOrigin,
+  changesFor: (giver: Giver | null, key: ApiKeyRow) => Partial<KeyTerms>,
+): Promise<ChangedApiKey | null> {
+  return inTurn(db, merchantId, async (tx) => {
+    const model = await tx.apiKey.findFirst({ where: { id, merchantId, isTest } });
+    if (model === null) return null;
+    const key = rowOf(model);
+    const changes = differing(key, changesFor(await readGiver(tx, giverIds), key));
+    if (Object.keys(changes).length === 0) return { kind: 'changed', key };
+    const revives = !isActive(model, from.at) && isActive({ ...model, ...changes }, from.at);
+    if (revives && (await isFull(tx, { merchantId, isTest }, from.at))) return { kind: 'full' };
+    const changed = await tx.apiKey.update({ where: { id }, data: { ...dataOf(changes), updatedAt: from.at } });
+    const logged = { fields: Object.keys(dataOf(changes)), ...loggable(changes) };
+    await logAct(tx, { ...from, ...actOn(model), action: 'api_key.changed', changes: logged });
+    return { kind: 'changed', key: rowOf(changed) };
+  });
+}
+
+/** Ends a key of this merchant in this mode at once and returns it; null: there is none. One that has ended stays as it was. */
+export async function endApiKey(
+  db: Database,
+  { merchantId, isTest }: MerchantScope,
+  id: string,
+  from: ActOrigin,
+): Promise<ApiKeyRow | null> {
+  return inTurn(db, merchantId, async (tx) => {
+    const model = await tx.apiKey.findFirst({ where: { id, merchantId, isTest } });
+    if (model?.status !== 'active') return model === null ? null : rowOf(model);
+    const data = { status: 'revoked', revokedAt: from.at, updatedAt: from.at };
+    const ended = await tx.apiKey.update({ where: { id }, data });
+    await logAct(tx, { ...from, ...actOn(model), action: 'api_key.revoked', changes: { status: 'revoked' } });
+    return rowOf(ended);
+  });
+}
+
+/** For operators: ends a key of any merchant at once. False when there is no such active key. */
+export async function revokeApiKey(db: Database, keyId: string, now: Date): Promise<boolean> {
+  const key = await db.prisma.apiKey.findUnique({ where: { keyId } });
+  if (key?.status !== 'active') return false;
+  return (await endApiKey(db, key, key.id, bySystem(now))) !== null;
+}
+
+/** A key of this merchant in this mode, or null. */
+export async function readApiKey(
+  db: Database,
+  { merchantId, isTest }: MerchantScope,
+  id: string,
+): Promise<ApiKeyRow | null> {
+  const model = await db.prisma.apiKey.findFirst({ where: { id, merchantId, isTest } });
+  return model === null ? null : rowOf(model);
+}
+
+/** Keys of this merchant in this mode, newest first, after a position; ended ones too. */
+export async function listApiKeys(
+  db: Database,
+  { merchantId, isTest }: MerchantScope,
+  page: { readonly after: { readonly createdAt: string; readonly id: string } | null; readonly limit: number },
+): Promise<ApiKeyRow[]> {
+  const { after, limit } = page;
+  const behind = after && {
+    OR: [{ createdAt: { lt: after.createdAt } }, { createdAt: after.createdAt, id: { lt: after.id } }],
+  };
+  const models = await db.prisma.apiKey.findMany({
+    where: { merchantId, isTest, ...behind },
+    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+    take: limit,
+  });
+  return models.map(rowOf);
+}
+
+/** Does it while no other key of the merchant changes: two requests would both find room. Payments do not wait for it. */
+async function inTurn<Result>(
+  db: Database,
+  merchantId: string,
+  work: (tx: Prisma.TransactionClient) => Promise<Result>,
+): Promise<Result> {
+  return db.prisma.$transaction(async (tx) => {
+    await tx.$queryRaw`SELECT id FROM merchants WHERE id = ${merchantId} FOR NO KEY UPDATE`;
+    return work(tx);
+  });
+}
+
+async function readGiver(tx: Prisma.TransactionClient, { keyId, sessionId }: GiverIds): Promise<Giver | null> {
+  const key = keyId === null ? null : await tx.apiKey.findUnique({ where: { keyId } });
+  const session =
+    sessionId === null
+      ? null
+      : await tx.authSession.findUnique({
+          where: { id: sessionId },
+          include: { user: { select: { role: true, status: true } } },
+        });
+  if (keyId !== null && key?.status !== 'active') return null;
+  if (sessionId !== null && session?.revokedAt !== null) return null;
+  if (session?.user && session.user.status !== 'active') return null;
+  return { key: key === null ? null : rowOf(key), role: session?.user?.role ?? null };
+}
+
+async function isFull(
+  tx: Prisma.TransactionClient,
+  { merchantId, isTest }: MerchantScope,
+  now: Date,
+): Promise<boolean> {
+  const isNotOver = { OR: [{ expiresAt: null }, { expiresAt: { gt: now } }] };
+  return (await tx.apiKey.count({ where: { merchantId, isTest, status: 'active', ...isNotOver } })) >= activeMax;
+}
+
+function isActive({ status, expiresAt }: { status: string; expiresAt: Date | null }, now: Date): boolean {
+  return status === 'active' && (expiresAt === null || expiresAt > now);
+}
+
+function differing(key: KeyTerms, changes: Partial<KeyTerms>): Partial<KeyTerms> {
+  const before: Readonly<Record<string, unknown>> = { ...key };
+  return Object.fromEntries(
+    Object.entries(changes).filter(([name, value]) => value !== undefined && !isDeepStrictEqual(before[name], value)),
+  );
+}
+
+/** Terms as Prisma stores them. */
+function dataOf<Terms extends Partial<KeyTerms>>(terms: Terms) {
+  const { permissions, ipWhitelist, ipBlacklist, allowedHours, ...others } = terms;
+  const hours = allowedHours === null ? Prisma.DbNull : { ...allowedHours };
   return {
-    keyId: row.key_id,
-    secretHash: row.key_secret_hash,
-    isActive: row.is_active,
-    merchantId: row.merchant_id,
-    isTest: row.is_test,
-    permissions: row.permissions,
-    settings: readMerchantSettings(row.settings),
+    ...others,
+    ...(permissions && { permissions: [...permissions] }),
+    ...(ipWhitelist && { ipWhitelist: [...ipWhitelist] }),
+    ...(ipBlacklist && { ipBlacklist: [...ipBlacklist] }),
+    ...(allowedHours !== undefined && { allowedHours: hours }),
   };
 }
 
-/** An operator's key; active means: not revoked and not expired. */
-interface OperatorKeyRecord {
-  readonly secretHash: string;
-  readonly isActive: boolean;
+/** What may stand in the log: of lists how long they are, of texts only that they changed. */
+function loggable(terms: Partial<KeyTerms>): Record<string, unknown> {
+  const { permissions, ipWhitelist, ipBlacklist, expiresAt, requiresSignature } = terms;
+  const { rateLimitPerMinute, rateLimitPerHour, rateLimitPerDay, allowedHours } = terms;
+  const said = {
+    permissions,
+    rate_limit_per_minute: rateLimitPerMinute,
+    rate_limit_per_hour: rateLimitPerHour,
+    rate_limit_per_day: rateLimitPerDay,
+    ip_whitelist_length: ipWhitelist?.length,
+    ip_blacklist_length: ipBlacklist?.length,
+    expires_at: expiresAt,
+    allowed_hours: allowedHours,
+    requires_signature: requiresSignature,
+  };
+  return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
 }
 
-/** The operator's key with this public id, or null. */
-export async function findOperatorKey(db: Database, keyId: string, now: Date): Promise<OperatorKeyRecord | null> {
-  const key = await db.prisma.operatorKey.findUnique({ where: { keyId } });
-  if (key === null) return null;
-  const isExpired = key.expiresAt !== null && key.expiresAt <= now;
-  return { secretHash: key.keySecretHash, isActive: key.status === 'active' && !isExpired };
+function actOn({ id, merchantId, isTest }: Pick<ApiKey, 'id' | 'merchantId' | 'isTest'>) {
+  return { resourceType: 'api_key', resourceId: id, merchantId, isTest } as const;
 }
 
-/** Ends a key at once. False when there is no such active key. */
-export async function revokeApiKey(db: Database, keyId: string): Promise<boolean> {
-  const changed = await db.prisma.apiKey.updateMany({
-    where: { keyId, status: 'active' },
-    data: { status: 'revoked' },
-  });
-  return changed.count === 1;
+function rowOf(model: ApiKey): ApiKeyRow {
+  const { keySecretHash: _hash, signingSecret, merchantId: _merchant, idempotencyKey: _key, ...row } = model;
+  return {
+    ...row,
+    status: row.status === 'active' ? 'active' : 'revoked',
+    allowedHours: row.allowedHours as AllowedHours | null,
+    hasSigningSecret: signingSecret !== null,
+    usageCount: Number(row.usageCount),
+  };
 }

@@ -79,8 +79,8 @@ const passingClasses = new Set(['08', '53', '57', '58', '55', '40']);
 const unreachableCode =
   /^(ENOTFOUND|EAI_[A-Z]+|ECONN(REFUSED|RESET|ABORTED)|ETIMEDOUT|E(HOST|NET)(UNREACH|DOWN)|EADDRNOTAVAIL|EPIPE|ENOENT|EMFILE)$/;
 
-/** Prisma's own: it could not connect, or its pool gave no connection in time. */
-const prismaCode = /^(P1\d{3}|P2024)$/;
+/** Prisma's own: it could not connect, its pool gave no connection in time, or no transaction could be begun. */
+const prismaCode = /^(P1\d{3}|P2024|P2028)$/;
 
 /** Whether the database did not answer, or refused for a reason that passes, as opposed to refusing what it was told. */
 export function isDatabaseAway(error: unknown): boolean {

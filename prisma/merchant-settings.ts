@@ -80,8 +80,25 @@ export const merchantSettingsSchema = z.strictObject({
 
 export type MerchantSettings = z.infer<typeof merchantSettingsSchema>;
 
+const fields = merchantSettingsSchema.shape;
+
+/** A change of settings: those that are absent stay as they are, and get no default. */
+export const settingChangesSchema = z.strictObject({
+  expires_after: fields.expires_after.removeDefault().optional(),
+  ask_for: fields.ask_for.removeDefault().optional(),
+  wait: fields.wait.removeDefault().optional(),
+  routing: fields.routing.removeDefault().optional(),
+  capture_within: fields.capture_within.removeDefault().optional(),
+  action_within: fields.action_within.removeDefault().optional(),
+  currencies: fields.currencies.removeDefault().optional(),
+  fee: fields.fee.removeDefault().optional(),
+  payer_emails: fields.payer_emails.removeDefault().optional(),
+});
+
+export type SettingChanges = z.infer<typeof settingChangesSchema>;
+
 /** A newer release may have written more than this one knows, before it was rolled back. */
-const storedSettingsSchema = z.object(merchantSettingsSchema.shape);
+const storedSettingsSchema = z.object(fields);
 
 /** The settings of a row that this release knows; throws when one of them holds what was never allowed. */
 export function readMerchantSettings(stored: unknown): MerchantSettings {

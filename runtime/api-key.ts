@@ -22,13 +22,23 @@ const keyPattern = /^po_(test|live|operator)_([0-9a-hjkmnp-tv-z]{16})_([0-9a-hjk
 
 /**
  * Makes a key `po_{kind}_{keyId}_{secret}{checksum}`: 80 random bits of id, 160 of secret, and a checksum by which secret
- * scanners tell a key from noise.
+ * scanners tell a key from noise. What they should look for:
+ *
+ *     \bpo_(test|live|operator)_[0-9a-hjkmnp-tv-z]{16}_[0-9a-hjkmnp-tv-z]{38}\b
+ *
+ * The last 6 characters are the first 30 bits of SHA-256 over all that stands before them, in the same alphabet (Crockford's
+ * base32 in lower case). Of a key that was found, the part between the second and third underscore is enough to revoke it.
  */
 export function makeKey(kind: KeyKind, pepper: string): MadeKey {
   const keyId = base32(randomBytes(10), 80);
   const secret = base32(randomBytes(20), 160);
   const body = `po_${kind}_${keyId}_${secret}`;
   return { text: `${body}${checksumOf(body)}`, keyId, secretHash: hashSecret(secret, pepper) };
+}
+
+/** A new secret to sign requests with, 256 random bits. Scanners look for `\bpos_[0-9a-hjkmnp-tv-z]{52}\b`. */
+export function makeSigningSecret(): string {
+  return `pos_${base32(randomBytes(32), 256)}`;
 }
 
 /** Takes a key apart; null when it does not have the form of one, checksum included. */
@@ -51,6 +61,7 @@ export function isSecret(secret: string, secretHash: string, pepper: string): bo
   return given.length === kept.length && timingSafeEqual(given, kept);
 }
 
-function checksumOf(body: string): string {
+/** Thirty bits by which secret scanners tell a secret of ours from noise. */
+export function checksumOf(body: string): string {
   return base32(createHash('sha256').update(body).digest(), 30);
 }

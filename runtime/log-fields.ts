@@ -19,6 +19,7 @@ const fields = {
   event_id: 'text',
   delivery_id: 'text',
   endpoint_id: 'text',
+  session_id: 'text',
   /** Of a failed payment: its code. */
   failure: 'text',
   alert: 'text',

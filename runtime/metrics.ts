@@ -25,6 +25,8 @@ export interface ApiMetrics extends MetricsPage {
     readonly statusClass: string;
     readonly durationMs: number;
   }): void;
+  /** So many calls will never stand in the log of calls. */
+  callsNotLogged(count: number): void;
 }
 
 /** What came of one call to a provider. `error`: neither an outcome nor a fault, so a mistake of ours. */
@@ -82,8 +84,14 @@ export function createApiMetrics(pool: PoolState): ApiMetrics {
     buckets: requestBuckets,
     registers,
   });
+  const notLogged = new Counter({
+    name: 'payments_api_calls_not_logged_total',
+    help: 'Calls that are missing in the log of calls: too many waited for the database, or it refused them.',
+    registers,
+  });
   return {
     ...pageOf(registry),
+    callsNotLogged: (count) => notLogged.inc(count),
     requestBegan: () => inFlight.inc(),
     requestEnded({ operation, method, statusClass, durationMs }) {
       inFlight.dec();

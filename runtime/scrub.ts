@@ -3,11 +3,13 @@ import { containsCardNumber } from '../workflows/domain/card-number.ts';
 const removed = '[removed]';
 
 /**
- * Our keys, webhook secrets and card tokens; what follows an authentication scheme; passwords in addresses; mail addresses,
- * with at most 64 characters before the @ (RFC 5321 §4.5.3.1.1): without a bound, long words would take quadratic time.
+ * Our keys, refresh tokens, invitations, secrets to sign with, webhook secrets and card tokens; JWTs; what follows an
+ * authentication scheme; passwords in addresses; mail addresses, with at most 64 characters before the @ (RFC 5321
+ * §4.5.3.1.1): without a bound, long words would take quadratic time.
  */
 const secrets: readonly RegExp[] = [
-  /\b(?:po_(?:test|live|operator)|whsec|tok)_[\w+/=-]+/g,
+  /\b(?:po_(?:test|live|operator)|po[irs]|whsec|tok)_[\w+/=-]+/g,
+  /(?<![\w-])eyJ[\w-]{8,}\.[\w-]*(?:\.[\w-]*)*/g,
   /\b(?:Bearer|Basic) +[\w.~+/=-]{8,}/gi,
   /(?<=:\/\/)[^\s/@]+(?=@)/g,
   /[\w.%+-]{1,64}@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}\b/gi,

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 
 /** Settings are wrong: the message names every wrong one and never shows a value, which may be a secret. */
@@ -51,12 +52,21 @@ const flag = z.enum(['true', 'false'], 'must be true or false').transform((text)
 
 // Descriptions are documentation: `docs/settings.md` is made of them.
 
+/** Whether money is real here. */
+const environmentSettings = {
+  ENVIRONMENT: z
+    .enum(['development', 'production'])
+    .default('development')
+    .describe('`production` refuses to start with settings that are unsafe: see [deploy.md](deploy.md#production)'),
+};
+
 /** Settings that more than one process needs. Temporal's own (address, namespace, TLS, API key) are its SDK's. */
 export const commonSettings = {
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
     .describe('`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`'),
+  ...environmentSettings,
   PAYLOAD_CODEC_KEYS: keyring.describe(
     '`id:base64,…`, keys of 32 bytes: the first one encrypts what Temporal stores, all decrypt, so old keys stay in the list',
   ),
@@ -72,6 +82,7 @@ export const databaseSettings = {
 
 /** Settings of whoever changes the schema. */
 export const migrationSettings = {
+  ...environmentSettings,
   MIGRATION_DATABASE_URL: postgresUrl('must be a postgresql:// URL of the owner').describe('Postgres, as the owner'),
 };
 
@@ -116,12 +127,71 @@ const eventSettings = {
   PAYPAL_CLIENT_SECRET: z.string().min(1).optional().describe('The secret of that client'),
 };
 
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== ''),
+);
+
+/** An address, or a network of them that is not the whole internet. */
+function isNetwork(text: string): boolean {
+  const [address = '', prefix, ...rest] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  return prefix === undefined || (/^[1-9]\d*$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128));
+}
+
+/** As browsers send it: no wildcard, no path, no default port. */
+function isOrigin(text: string): boolean {
+  return URL.canParse(text) && new URL(text).origin === text && /^https?:[^*]+$/.test(text);
+}
+
+/** How the API knows people, and how it stands towards the network. */
+const accessSettings = {
+  TOKEN_SIGNING_KEYS: keyring.describe(
+    '`id:base64,…`, Ed25519 seeds of 32 bytes: the first one signs access tokens, all verify, so an old key can stay a while',
+  ),
+  TOKEN_ISSUER: z.string().min(1).default('payment-orchestrator').describe('`iss` of access tokens'),
+  REDIS_URL: url(/^rediss?$/, 'must be a redis:// or rediss:// URL')
+    .optional()
+    .describe('Where API processes share the counts of their rate limits; without it each counts for itself'),
+  TRUST_PROXY: list
+    .refine(
+      (networks) => networks.every(isNetwork),
+      'must be addresses or networks like 10.0.0.0/8, and not all there are',
+    )
+    .default([])
+    .describe(
+      'Networks (CIDR, separated by commas) of the proxies whose `X-Forwarded-For` is believed; none if absent',
+    ),
+  CORS_ORIGINS: list
+    .refine((origins) => origins.every(isOrigin), 'must be origins like https://shop.example.com, each in full')
+    .default([])
+    .describe('Origins of web pages that may call the API, separated by commas; none if absent'),
+  ADDRESS_LIMIT_PER_MINUTE: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(6_000)
+    .describe('Requests per minute that one client address may make, whoever calls'),
+  WRONG_SECRET_LIMIT_PER_MINUTE: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(60)
+    .describe(
+      'Wrong keys, tokens and passwords per minute after which a client address is refused until the minute is over',
+    ),
+};
+
 /** Settings of the API. */
 export const apiSettings = {
   ...commonSettings,
   ...databaseSettings,
   ...webhookSettings,
   ...apiKeySettings,
+  ...accessSettings,
   ...eventSettings,
   API_HOST: z.string().default('127.0.0.1').describe('Where the API listens'),
   API_PORT: port.default(3000).describe('Where the API listens; 0: any free port'),

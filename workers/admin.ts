@@ -1,18 +1,31 @@
-import { randomBytes } from 'node:crypto';
-import { Command } from 'commander';
-import { permissions } from '../api/route.ts';
-import { revokeApiKey, storeApiKey, storeOperatorKey } from '../prisma/api-keys.ts';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { z } from 'zod';
+import { keyPermissions, merchantRoles, platformRoles } from '../api/permissions.ts';
+import { createApiKey, endApiKey } from '../prisma/api-keys.ts';
+import type { ActOrigin } from '../prisma/audit-logs.ts';
+import { resetTotp } from '../prisma/authenticators.ts';
+import { findApiKey } from '../prisma/credentials.ts';
 import { type Database, openDatabase } from '../prisma/database.ts';
 import { redeliverFailed } from '../prisma/deliveries.ts';
-import { changeMerchantSettings, createMerchant, listMerchants } from '../prisma/merchants.ts';
+import {
+  changeMerchant,
+  changeMerchantSettings,
+  findMerchant,
+  listMerchants,
+  makeMerchant,
+} from '../prisma/merchants.ts';
+import { makeOperatorKey, revokeOperatorKey } from '../prisma/operator-keys.ts';
+import { inviteUser } from '../prisma/users.ts';
 import { enableWebhookEndpoint, findEndpointTold } from '../prisma/webhook-endpoints.ts';
 import { makeKey } from '../runtime/api-key.ts';
+import { makeInvitation } from '../runtime/invitation.ts';
 import { apiKeySettings, databaseSettings, readSettings } from '../runtime/settings.ts';
 import { base32 } from '../workflows/domain/ids.ts';
 
-/** `npm run admin`: makes merchants and keys, changes settings, and delivers again. Prints JSON; a key's text is printed this once. */
+/** `npm run admin`: makes merchants, keys and invitations, ends them, changes settings, and delivers again. Prints JSON; a key's text is printed this once. */
 const program = new Command('admin').description(
-  'Merchants, keys, settings and deliveries. Needs DATABASE_URL and API_KEY_PEPPER.',
+  'Merchants, keys, people, settings and deliveries. Needs DATABASE_URL and API_KEY_PEPPER.',
 );
 
 program
@@ -20,7 +33,11 @@ program
   .description('make a merchant')
   .argument('<name>', 'how people call it')
   .action((name: string) =>
-    withDatabase((db) => createMerchant(db, { id: `mer_${base32(randomBytes(13), 100)}`, name })),
+    withDatabase(async (db) => {
+      const id = `mer_${base32(randomBytes(13), 100)}`;
+      await makeMerchant(db, { id, name, settings: {}, idempotencyKey: null, requestHash: null }, byHand());
+      return { id };
+    }),
   );
 
 program
@@ -34,8 +51,29 @@ program
   .argument('<merchant-id>')
   .argument('<json>', 'e.g. \'{"expires_after":600,"wait":5}\'')
   .action((merchantId: string, json: string) =>
-    withDatabase((db) => changeMerchantSettings(db, merchantId, JSON.parse(json))),
+    withDatabase((db) => changeMerchantSettings(db, merchantId, JSON.parse(json), byHand())),
   );
+
+for (const [command, status, description] of [
+  ['suspend-merchant', 'suspended', 'serve none of its keys and users any more; payments under way go on'],
+  ['activate-merchant', 'active', 'serve its keys and users again'],
+] as const) {
+  program
+    .command(command)
+    .description(description)
+    .argument('<merchant-id>')
+    .action((merchantId: string) =>
+      withDatabase(async (db) => {
+        const merchant = await changeMerchant(db, merchantId, { status }, byHand());
+        if (merchant === null) throw noMerchant(merchantId);
+        return { id: merchant.id, status: merchant.status };
+      }),
+    );
+}
+
+const perMinute = { usual: 100, max: 1_000_000 };
+const perHour = { usual: 1_000, max: 60_000_000 };
+const perDay = { usual: 10_000, max: 1_000_000_000 };
 
 program
   .command('create-api-key')
@@ -43,13 +81,58 @@ program
   .argument('<merchant-id>')
   .option('--live', 'for live mode; test mode otherwise', false)
   .option('--name <name>', 'what it is for', 'API key')
-  .option('--permissions <list>', 'separated by commas', Object.keys(permissions).join(','))
-  .action((merchantId: string, options: { live: boolean; name: string; permissions: string }) =>
+  .option('--permissions <list>', 'separated by commas', listOf(keyPermissions), [...keyPermissions])
+  .option('--per-minute <requests>', 'how many it may make', countUpTo(perMinute.max), perMinute.usual)
+  .option('--per-hour <requests>', 'how many it may make', countUpTo(perHour.max), perHour.usual)
+  .option('--per-day <requests>', 'how many it may make', countUpTo(perDay.max), perDay.usual)
+  .option('--unlimited', 'as many as there can be, whatever the other limits say', false)
+  .action((merchantId: string, options: ApiKeyOptions) => withDatabase((db) => createKey(db, merchantId, options)));
+
+interface ApiKeyOptions {
+  readonly live: boolean;
+  readonly name: string;
+  readonly permissions: readonly string[];
+  readonly perMinute: number;
+  readonly perHour: number;
+  readonly perDay: number;
+  readonly unlimited: boolean;
+}
+
+async function createKey(db: Database, merchantId: string, options: ApiKeyOptions) {
+  if ((await findMerchant(db, merchantId)) === null) throw noMerchant(merchantId);
+  const { text, keyId, secretHash } = makeKey(options.live ? 'live' : 'test', pepper());
+  const { name, permissions, unlimited } = options;
+  const terms = {
+    name,
+    description: null,
+    permissions,
+    rateLimitPerMinute: unlimited ? perMinute.max : options.perMinute,
+    rateLimitPerHour: unlimited ? perHour.max : options.perHour,
+    rateLimitPerDay: unlimited ? perDay.max : options.perDay,
+    ipWhitelist: [],
+    ipBlacklist: [],
+    expiresAt: null,
+    allowedHours: null,
+    requiresSignature: false,
+    signingSecret: null,
+  };
+  const from = byHand();
+  const requested = { keyId, secretHash, idempotencyKey: keyId, requestHash: '', createdBy: from.actor };
+  const nobody = { keyId: null, sessionId: null };
+  const made = await createApiKey(db, { merchantId, isTest: !options.live }, requested, nobody, from, () => terms);
+  if (made.kind === 'full') throw new Error(`${merchantId} has as many active keys as it may have: revoke one.`);
+  return { key_id: keyId, api_key: text };
+}
+
+program
+  .command('revoke-api-key')
+  .description('end a key at once')
+  .argument('<key-id>', 'the part of the key between the second and the third underscore')
+  .action((keyId: string) =>
     withDatabase(async (db) => {
-      const key = makeKey(options.live ? 'live' : 'test', pepper());
-      const given = options.permissions.split(',');
-      await storeApiKey(db, merchantId, { ...key, name: options.name, isTest: !options.live, permissions: given });
-      return { key_id: key.keyId, api_key: key.text };
+      const key = await findApiKey(db, keyId);
+      if (key?.status !== 'active') return { revoked: false };
+      return { revoked: (await endApiKey(db, key, `key_${keyId}`, byHand())) !== null };
     }),
   );
 
@@ -57,19 +140,65 @@ program
   .command('create-operator-key')
   .description("make an operator's key; its text is printed once")
   .option('--name <name>', 'whose it is', 'Operator')
-  .action((options: { name: string }) =>
+  .option('--permissions <list>', 'separated by commas; all by default', listOf(platformRoles.operator))
+  .action((options: { name: string; permissions?: readonly string[] }) =>
     withDatabase(async (db) => {
-      const key = makeKey('operator', pepper());
-      await storeOperatorKey(db, { ...key, name: options.name });
-      return { key_id: key.keyId, operator_key: key.text };
+      const { text, keyId, secretHash } = makeKey('operator', pepper());
+      const { name, permissions = null } = options;
+      await makeOperatorKey(db, { keyId, secretHash, name, permissions }, byHand());
+      return { key_id: keyId, operator_key: text };
     }),
   );
 
 program
-  .command('revoke-api-key')
-  .description('end a key at once')
+  .command('revoke-operator-key')
+  .description("end an operator's key at once")
   .argument('<key-id>', 'the part of the key between the second and the third underscore')
-  .action((keyId: string) => withDatabase(async (db) => ({ revoked: await revokeApiKey(db, keyId) })));
+  .action((keyId: string) => withDatabase(async (db) => ({ revoked: await revokeOperatorKey(db, keyId, byHand()) })));
+
+program
+  .command('invite-operator')
+  .description("invite one of the platform's own people; the token is printed once")
+  .requiredOption('--email <address>')
+  .addOption(roleOption(Object.keys(platformRoles)))
+  .option('--name <name>')
+  .action((options: Invited) => withDatabase((db) => invite(db, null, options)));
+
+program
+  .command('invite-user')
+  .description("invite a merchant's user, e.g. an owner who lost the first token; the token is printed once")
+  .argument('<merchant-id>')
+  .requiredOption('--email <address>')
+  .addOption(roleOption(Object.keys(merchantRoles)))
+  .option('--name <name>')
+  .action((merchantId: string, options: Invited) => withDatabase((db) => invite(db, merchantId, options)));
+
+interface Invited {
+  readonly email: string;
+  readonly role: string;
+  readonly name?: string;
+}
+
+async function invite(db: Database, merchantId: string | null, { email, role, name }: Invited) {
+  if (!z.email().safeParse(email).success) throw new Error('--email must be an e-mail address');
+  const from = byHand();
+  const { text, hash: invitationHash, expiresAt } = makeInvitation(pepper(), from.at);
+  const id = `usr_${base32(randomBytes(17), 130)}`;
+  const invited = await inviteUser(
+    db,
+    merchantId,
+    { id, email, name: name ?? null, role, invitationHash, expiresAt },
+    from,
+  );
+  if (invited.kind === 'email_taken') throw new Error('somebody with this address has an account already');
+  return { user_id: invited.user.id, invitation_token: text };
+}
+
+program
+  .command('reset-totp')
+  .description('let a user, of a merchant or of the platform, set up another authenticator; ends their sessions')
+  .argument('<user-id>')
+  .action((userId: string) => withDatabase(async (db) => ({ reset: await resetTotp(db, userId, byHand()) })));
 
 program
   .command('redeliver')
@@ -90,6 +219,36 @@ async function redeliver(db: Database, id: string, enables: boolean): Promise<{ 
     throw new Error(`nothing was given up for ${id}: name a delivery, an endpoint, or payers_of_<merchant-id>`);
   }
   return done;
+}
+
+/** Whoever runs this, as the log names them. */
+function byHand(): ActOrigin {
+  return { actor: 'cli', correlationId: randomUUID(), at: new Date() };
+}
+
+function noMerchant(merchantId: string): Error {
+  return new Error(`There is no merchant ${merchantId}: list-merchants shows all.`);
+}
+
+/** Reads a list of these words, separated by commas. */
+function listOf(words: readonly string[]): (text: string) => readonly string[] {
+  return (text) => {
+    const given = [...new Set(text.split(','))];
+    const unknown = given.filter((word) => !words.includes(word));
+    if (unknown.length === 0) return given;
+    throw new InvalidArgumentError(`${unknown.join(', ')}: not among ${words.join(', ')}`);
+  };
+}
+
+function countUpTo(max: number): (text: string) => number {
+  return (text) => {
+    if (/^[1-9]\d{0,9}$/.test(text) && Number(text) <= max) return Number(text);
+    throw new InvalidArgumentError(`must be a whole number from 1 to ${max}`);
+  };
+}
+
+function roleOption(roles: readonly string[]): Option {
+  return new Option('--role <role>').choices(roles).makeOptionMandatory();
 }
 
 function pepper(): string {

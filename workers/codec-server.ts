@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { createCodec } from '../runtime/codec.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { dieOnUncaught, runProcess } from '../runtime/process.ts';
+import { requireSafe } from '../runtime/production.ts';
 import { codecServerSettings, readSettings } from '../runtime/settings.ts';
 
 /**
@@ -14,6 +15,7 @@ import { codecServerSettings, readSettings } from '../runtime/settings.ts';
  */
 runProcess(async () => {
   const settings = readSettings(codecServerSettings);
+  requireSafe(settings);
   const logger = createLogger('codec', settings.LOG_LEVEL);
   dieOnUncaught(logger);
   const app = createCodecApp(createCodec(settings.PAYLOAD_CODEC_KEYS), new Set(settings.CODEC_CORS_ORIGIN));

@@ -1,11 +1,12 @@
-import { permissions } from '../api/route.ts';
-import { findApiKey, storeApiKey, storeOperatorKey } from '../prisma/api-keys.ts';
+import { keyPermissions } from '../api/permissions.ts';
+import { storeApiKey } from '../prisma/api-keys.ts';
+import { bySystem } from '../prisma/audit-logs.ts';
+import { findApiKey } from '../prisma/credentials.ts';
 import { openDatabase } from '../prisma/database.ts';
+import { demoMerchantId } from '../prisma/demo-merchant.ts';
 import { createMerchant } from '../prisma/merchants.ts';
+import { makeOperatorKey } from '../prisma/operator-keys.ts';
 import { makeKey, parseKey } from '../runtime/api-key.ts';
-
-const demoMerchantId = 'mer_demo';
-const allPermissions = Object.keys(permissions);
 
 /** What a newcomer needs for a first payment. */
 export interface DemoMerchant {
@@ -30,8 +31,8 @@ export async function ensureDemoMerchant(options: {
     const merchant = await createMerchant(db, { id: demoMerchantId, name: 'Demo merchant' });
     const remembered = parseKey(options.apiKey ?? '');
     if (remembered !== null && options.operatorKey !== null && options.apiKey !== null) {
-      const stored = await findApiKey(db, remembered.keyId, new Date());
-      if (stored?.isActive && allPermissions.every((one) => stored.permissions.includes(one))) {
+      const stored = await findApiKey(db, remembered.keyId);
+      if (stored?.status === 'active' && keyPermissions.every((one) => stored.permissions.includes(one))) {
         return { merchantId: merchant.id, apiKey: options.apiKey, operatorKey: options.operatorKey };
       }
     }
@@ -40,10 +41,11 @@ export async function ensureDemoMerchant(options: {
       ...apiKey,
       name: 'Demo key',
       isTest: true,
-      permissions: allPermissions,
+      permissions: keyPermissions,
+      isUnlimited: true,
     });
     const operatorKey = makeKey('operator', options.pepper);
-    await storeOperatorKey(db, { ...operatorKey, name: 'Demo operator' });
+    await makeOperatorKey(db, { ...operatorKey, name: 'Demo operator', permissions: null }, bySystem(new Date()));
     return { merchantId: merchant.id, apiKey: apiKey.text, operatorKey: operatorKey.text };
   } finally {
     await db.close();

@@ -5,6 +5,9 @@ import type { NativeConnection } from '@temporalio/worker';
 import { grpcCodeOf } from '../runtime/grpc.ts';
 import type { Logger } from '../runtime/logger.ts';
 import {
+  cleanupEverySeconds,
+  cleanupScheduleId,
+  cleanupWorkflowType,
   paymentTaskQueue,
   searchAttributes,
   sweepEverySeconds,
@@ -20,8 +23,8 @@ const valueTypes = {
 } as const;
 
 /**
- * Makes what the product needs in its namespace: the search attributes that are missing, and the sweep's schedule as this
- * version wants it. Where the server does not let a worker add search attributes (Temporal Cloud), it only says which ones
+ * Makes what the product needs in its namespace: the search attributes that are missing, and its schedules, of the sweep and
+ * the cleanup, as this version wants them. Where the server does not let a worker add search attributes (Temporal Cloud), it only says which ones
  * must be there. Throws when Temporal does not answer.
  */
 export async function prepareNamespace(
@@ -40,7 +43,7 @@ export async function prepareNamespace(
     logger.warn({ err, search_attributes }, 'add these search attributes to the namespace by hand');
   }
   const client = new Client({ connection, namespace, dataConverter });
-  await startSweeping(client);
+  for (const schedule of schedules) await keepSchedule(client, schedule);
 }
 
 async function addSearchAttributes(connection: NativeConnection, namespace: string): Promise<void> {
@@ -60,18 +63,28 @@ function isForbidden(error: unknown): boolean {
   return forbiddenCodes.has(grpcCodeOf(error));
 }
 
-const sweepSchedule = {
-  spec: { intervals: [{ every: `${sweepEverySeconds} seconds` }] },
-  policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' },
-  action: { type: 'startWorkflow', workflowType: sweepWorkflowType, args: [], taskQueue: paymentTaskQueue },
-} satisfies Omit<ScheduleOptions, 'scheduleId'>;
+const schedules = [
+  everySoOften(sweepScheduleId, sweepEverySeconds, sweepWorkflowType),
+  everySoOften(cleanupScheduleId, cleanupEverySeconds, cleanupWorkflowType),
+];
 
-async function startSweeping(client: Client): Promise<void> {
+/** A pass that is still under way is not joined by another, and one that was missed is not made up for. */
+function everySoOften(scheduleId: string, seconds: number, workflowType: string) {
+  return {
+    scheduleId,
+    spec: { intervals: [{ every: `${seconds} seconds` }] },
+    policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' },
+    action: { type: 'startWorkflow', workflowType, args: [], taskQueue: paymentTaskQueue },
+  } satisfies ScheduleOptions;
+}
+
+async function keepSchedule(client: Client, schedule: (typeof schedules)[number]): Promise<void> {
   try {
-    await client.schedule.create({ scheduleId: sweepScheduleId, ...sweepSchedule });
+    await client.schedule.create(schedule);
   } catch (error) {
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+    const { scheduleId, ...wanted } = schedule;
     // Its state stays as it is: an operator may have paused it.
-    await client.schedule.getHandle(sweepScheduleId).update(({ state }) => ({ ...sweepSchedule, state }));
+    await client.schedule.getHandle(scheduleId).update(({ state }) => ({ ...wanted, state }));
   }
 }

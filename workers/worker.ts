@@ -4,9 +4,11 @@ import { createProviders, type Providers } from '../activities/providers/index.t
 import { observedProviders } from '../activities/providers/observed.ts';
 import { reportProviderCall } from '../activities/report-provider-call.ts';
 import { type Database, openDatabase, serviceLimits } from '../prisma/database.ts';
+import { hasDemoMerchant } from '../prisma/demo-merchant.ts';
 import { createLogger, type Logger } from '../runtime/logger.ts';
 import { createWorkerMetrics } from '../runtime/metrics.ts';
 import { announceReady, dieOnUncaught, runProcess } from '../runtime/process.ts';
+import { requireNoDemoMerchant, requireSafe } from '../runtime/production.ts';
 import { readSettings, workerSettings } from '../runtime/settings.ts';
 import { createDataConverter, temporalConfig } from '../runtime/temporal.ts';
 import { paymentTaskQueue } from '../workflows/contract.ts';
@@ -23,6 +25,8 @@ const shutdownGraceTime = '20 seconds';
 
 runProcess(async () => {
   const settings = readSettings(workerSettings);
+  const { connectionOptions, namespace } = temporalConfig();
+  requireSafe(settings, { connectionOptions });
   const logger = createLogger('worker', settings.LOG_LEVEL);
   dieOnUncaught(logger);
   const isMeasured = settings.METRICS_PORT !== undefined;
@@ -30,12 +34,12 @@ runProcess(async () => {
   const sdkMetrics = await installRuntime(ownSignals, isMeasured);
   const dataConverter = createDataConverter(settings.PAYLOAD_CODEC_KEYS);
   const workflowBundle = { codePath: await workflowBundlePath() };
-  const { connectionOptions, namespace } = temporalConfig();
+  const db = openPaymentDatabase(settings, logger);
+  await requireNoDemoMerchant(settings, () => hasDemoMerchant(db), logger);
   const connection = await NativeConnection.connect(connectionOptions);
   await prepareNamespace(connection, namespace, dataConverter, logger);
 
   const common = { connection, namespace, dataConverter, workflowBundle, shutdownGraceTime };
-  const db = openPaymentDatabase(settings, logger);
   const metrics = createWorkerMetrics(db.pool);
   const metricsServer = await serveWorkerMetrics(settings, metrics, sdkMetrics, logger);
   const providers = observedProviders(createOurProviders(settings), reportProviderCall({ logger, metrics }));

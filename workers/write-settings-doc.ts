@@ -48,7 +48,10 @@ function defaultFor(users: readonly string[], name: string): string {
 }
 
 function defaultOf(schema: z.ZodType): string {
-  if (schema instanceof z.ZodDefault) return `\`${String(schema.def.defaultValue)}\``;
+  if (schema instanceof z.ZodDefault) {
+    const text = String(schema.def.defaultValue);
+    return text === '' ? 'none' : `\`${text}\``;
+  }
   return schema instanceof z.ZodOptional ? 'none' : '**required**';
 }
 

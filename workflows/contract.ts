@@ -12,10 +12,15 @@ export const paymentTaskQueue = 'payments';
 export const paymentWorkflowType = 'paymentWorkflow';
 export const refundWorkflowType = 'refundWorkflow';
 export const sweepWorkflowType = 'sweepWorkflow';
+export const cleanupWorkflowType = 'cleanupWorkflow';
 
 /** The schedule that restarts payments without a workflow, and its period. */
 export const sweepScheduleId = 'payment-sweep';
 export const sweepEverySeconds = 30;
+
+/** The schedule that removes sessions, tokens and the like that have expired, and its period. */
+export const cleanupScheduleId = 'expired-cleanup';
+export const cleanupEverySeconds = 3_600;
 
 /** Search attributes and their Temporal types; `PaymentStatus` is the status as it was when the workflow closed. */
 export const searchAttributes = {

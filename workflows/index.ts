@@ -1,4 +1,5 @@
 /** Every workflow of the bundle; the exported names are the workflow types that histories store. */
+export { cleanupWorkflow } from './cleanup.ts';
 export { deliveryWorkflow } from './delivery.ts';
 export { dispatchWorkflow } from './dispatch.ts';
 export { paymentWorkflow } from './payment.ts';

@@ -80,6 +80,13 @@ export const sweep: ActivityOptions = {
   retry: { maximumAttempts: 1 },
 };
 
+/** One pass of the cleanup; it heartbeats after every batch. The next pass makes up for a failed one. */
+export const cleanup: ActivityOptions = {
+  startToCloseTimeout: '10 minutes',
+  heartbeatTimeout: '30 seconds',
+  retry: { maximumAttempts: 1 },
+};
+
 /**
  * A dispatcher's work, which ends by itself after an hour and goes on as a new run. A dead worker is noticed after ten
  * seconds. On the queue it goes before all tries that wait there.

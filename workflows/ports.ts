@@ -37,6 +37,21 @@ export interface SweepTally {
   readonly resumed: number;
 }
 
+/** What the scheduled cleanup asks of the world. */
+export interface CleanupPorts {
+  /** Removes what has expired, so much of it at most as a pass may take. */
+  cleanUp(): Promise<CleanupTally>;
+}
+
+/** How many rows of each kind were removed. */
+export interface CleanupTally {
+  readonly refreshTokens: number;
+  readonly sessions: number;
+  readonly nonces: number;
+  readonly loginAddresses: number;
+  readonly loginThrottles: number;
+}
+
 /** A merchant's request to be paid, as it was validated at the API. */
 export interface PaymentRequest {
   readonly idempotencyKey: string;

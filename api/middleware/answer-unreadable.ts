@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Problem, problemBody, problemCatalogue } from '../errors.ts';
+import { securityHeaders } from './harden-headers.ts';
 
 /** Answers a request that is not even HTTP (control characters in a header, too many of them), or never arrives as a whole, with a problem too. */
 export function answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
@@ -16,6 +17,8 @@ export function answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): 
     'Content-Type: application/problem+json',
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',
+    'Cache-Control: no-store',
+    ...Object.entries(securityHeaders).map(([name, value]) => `${name}: ${value}`),
   ];
   socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
 }

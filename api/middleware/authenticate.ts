@@ -1,90 +1,139 @@
-import type { Request } from 'express';
-import { type ApiKeyRecord, findApiKey, findOperatorKey } from '../../prisma/api-keys.ts';
-import { isDatabaseAway } from '../../prisma/database.ts';
+import type { RequestHandler } from 'express';
+import type { ApiKeyRecord, SessionRecord } from '../../prisma/credentials.ts';
 import { isSecret, type ParsedKey, parseKey } from '../../runtime/api-key.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../errors.ts';
-import type { Caller, Operator, Permission } from '../route.ts';
+import { permissionsOfRole } from '../permissions.ts';
+import type { Caller, Credential, Operator, Principal } from '../principal.ts';
+import { type Known, setKnown } from './locals.ts';
 
 /**
- * Who calls: an operator exactly where operators are asked for. While the database is away, `outage` is its error and the caller is whom this process last read for the key:
- * enough to name what is refused, never to do anything, because the key may have been revoked meanwhile.
+ * Finds out who calls, by an API key, an operator's key or an access token. Without a right secret the answer is
+ * `unauthorized`, whatever is wrong; whoever has it learns what keeps it from being served, and no more.
  */
-interface Authenticated {
-  readonly caller: Caller | Operator;
-  readonly outage: unknown;
-}
-
-/**
- * Finds out who calls. Throws `unauthorized` without a valid key, whatever is wrong with it, and `forbidden` without the
- * permission. Keys of operators open operators' routes and no other; no merchant's key opens those.
- */
-export type Authenticate = (request: Request, permission: Permission | 'operator') => Promise<Authenticated>;
-
-const rememberedKeysMax = 10_000;
-
-/** Makes an `Authenticate` that asks the database at every request and remembers its last words. */
-export function createAuthenticate(deps: ApiDeps): Authenticate {
-  const remembered = new Map<string, ApiKeyRecord>();
-
-  async function find(keyId: string): Promise<{ record: ApiKeyRecord | null; outage: unknown }> {
-    try {
-      const record = await findApiKey(deps.db, keyId, new Date());
-      remembered.delete(keyId);
-      if (record !== null) remembered.set(keyId, record);
-      const [oldest] = remembered.keys();
-      if (oldest !== undefined && remembered.size > rememberedKeysMax) remembered.delete(oldest);
-      return { record, outage: null };
-    } catch (outage) {
-      const record = remembered.get(keyId);
-      if (record === undefined || !isDatabaseAway(outage)) throw outage;
-      return { record, outage };
-    }
-  }
-
-  return async (request, permission) => {
-    const key = keyOf(request);
-    if (key.kind === 'operator') return { caller: await operatorOf(deps, key, permission), outage: null };
-    const { record, outage } = await find(key.keyId);
-    return { caller: callerOf(deps, key, record, permission), outage };
+export function authenticate(deps: ApiDeps): RequestHandler {
+  return async (request, response, next) => {
+    setKnown(response, await identify(deps, request.headersDistinct['authorization']));
+    next();
   };
 }
 
-function keyOf(request: Request): ParsedKey {
-  const [given, another] = request.headersDistinct['authorization'] ?? [];
+/** Who calls, by the `Authorization` headers of a request. Throws a `Problem` unless that is somebody who may be served. */
+export async function identify(deps: ApiDeps, authorization: readonly string[] = []): Promise<Known> {
+  const text = bearerOf(authorization);
+  const now = new Date();
+  const key = parseKey(text);
+  if (key?.kind === 'operator') return byOperatorKey(deps, key, now);
+  if (key !== null) return byApiKey(deps, key, now);
+  return byAccessToken(deps, text, now);
+}
+
+/** Whose an access token is. Throws a `Problem` unless that is somebody who may be served. */
+export async function byAccessToken(deps: ApiDeps, text: string, now: Date): Promise<Known> {
+  const token = await deps.accessTokens.verify(text, now);
+  if (token === null) throw unauthorized();
+  if (token.kind === 'expired') throw refused('token_expired');
+  const { record, outage } = await deps.credentials.session(token.claims.sessionId);
+  if (record === null || token.claims.subject !== subjectOf(record)) throw unauthorized();
+  const principal = principalOfSession(record, token.expiresAt, now);
+  if (record.key !== null) deps.keyUsage.used('api_key', record.key.keyId, now);
+  return { principal, outage };
+}
+
+function bearerOf([given, another]: readonly string[]): string {
   const [, text] = /^Bearer +(\S+)$/i.exec(another === undefined ? (given ?? '') : '') ?? []; // of two, who knows which counts
-  const key = text === undefined ? null : parseKey(text);
-  if (key === null) throw unauthorized();
-  return key;
+  if (text === undefined) throw unauthorized();
+  return text;
 }
 
-async function operatorOf(deps: ApiDeps, key: ParsedKey, permission: Permission | 'operator'): Promise<Operator> {
-  if (permission !== 'operator') throw unauthorized();
-  const record = await findOperatorKey(deps.db, key.keyId, new Date());
-  if (!record?.isActive || !isSecret(key.secret, record.secretHash, deps.apiKeyPepper)) throw unauthorized();
-  return { keyId: key.keyId, actor: `operator_key:${key.keyId}` };
+async function byOperatorKey(deps: ApiDeps, { keyId, secret }: ParsedKey, now: Date): Promise<Known> {
+  const { record, outage } = await deps.credentials.operatorKey(keyId);
+  if (record === null || !isSecret(secret, record.secretHash, deps.apiKeyPepper)) throw unauthorized();
+  requireUsable(record, now);
+  deps.keyUsage.used('operator_key', keyId, now);
+  const principal: Operator = {
+    kind: 'platform',
+    actor: `operator_key:${keyId}`,
+    permissions: record.permissions,
+    credential: { kind: 'operator_key', keyId, expiresAt: record.expiresAt },
+  };
+  return { principal, outage };
 }
 
-function callerOf(
-  deps: ApiDeps,
-  key: ParsedKey,
-  record: ApiKeyRecord | null,
-  permission: Permission | 'operator',
-): Caller {
-  const isRight =
-    record !== null &&
-    isSecret(key.secret, record.secretHash, deps.apiKeyPepper) &&
-    record.isActive &&
-    record.isTest === (key.kind === 'test');
-  if (!isRight) throw unauthorized();
-  if (permission === 'operator') throw new Problem('forbidden', { detail: 'This is for operators’ keys alone.' });
-  if (!record.permissions.includes(permission)) {
-    throw new Problem('forbidden', { detail: `This key lacks the permission ${permission}.` });
-  }
+async function byApiKey(deps: ApiDeps, { keyId, secret, kind }: ParsedKey, now: Date): Promise<Known> {
+  const { record, outage } = await deps.credentials.apiKey(keyId);
+  const isRight = record !== null && isSecret(secret, record.secretHash, deps.apiKeyPepper);
+  if (!isRight || record.isTest !== (kind === 'test')) throw unauthorized();
+  requireUsable(record, now);
+  if (!record.isMerchantActive) throw new Problem('merchant_suspended');
+  deps.keyUsage.used('api_key', keyId, now);
+  return { principal: callerOfKey(record, { kind: 'api_key', keyId, key: record }), outage };
+}
+
+function callerOfKey(record: ApiKeyRecord, credential: Credential, atMost: readonly string[] = []): Caller {
   const { keyId, merchantId, isTest, permissions, settings } = record;
-  return { keyId, actor: `api_key:${keyId}`, merchantId, isTest, permissions, settings };
+  const allowed = narrowed(permissions, atMost);
+  return {
+    kind: 'merchant',
+    actor: `api_key:${keyId}`,
+    merchantId,
+    isTest,
+    permissions: allowed,
+    settings,
+    credential,
+  };
+}
+
+/**
+ * Who a session stands for, as long as an access token of it lasts (seconds since 1970). Throws a `Problem` when that is nobody
+ * who may be served.
+ */
+export function principalOfSession(record: SessionRecord, expiresAt: number, now: Date): Principal {
+  const { sessionId, user, key, merchant, hasTotp } = record;
+  if (user !== null && user.status !== 'active') throw new Problem('user_suspended'); // which revoked it, too
+  if (record.isRevoked) throw refused('token_revoked');
+  if (record.expiresAt <= now) throw refused('token_expired');
+  if (key !== null) requireUsable(key, now);
+  if (merchant !== null && !merchant.isActive) throw new Problem('merchant_suspended');
+  const credential: Credential = {
+    kind: 'session',
+    sessionId,
+    userId: user?.userId ?? null,
+    role: user?.role ?? null,
+    hasTotp,
+    key,
+    expiresAt,
+  };
+  if (key !== null) return callerOfKey(key, credential, record.permissions);
+  if (user === null) throw unauthorized();
+  const who = {
+    actor: `user:${user.userId}`,
+    permissions: narrowed(permissionsOfRole(user.role), record.permissions),
+    credential,
+  };
+  if (merchant === null) return { kind: 'platform', ...who };
+  const { merchantId, settings } = merchant;
+  return { kind: 'merchant', ...who, merchantId, isTest: record.isTest, settings };
+}
+
+/** The `sub` of a session's tokens. */
+export function subjectOf({ user, key }: Pick<SessionRecord, 'user' | 'key'>): string {
+  return user?.userId ?? `key_${key?.keyId ?? ''}`;
+}
+
+function narrowed(permissions: readonly string[], atMost: readonly string[]): readonly string[] {
+  return atMost.length === 0 ? permissions : permissions.filter((permission) => atMost.includes(permission));
+}
+
+function requireUsable(key: { readonly status: string; readonly expiresAt: Date | null }, now: Date): void {
+  if (key.status !== 'active') throw refused('api_key_revoked');
+  if (key.expiresAt !== null && key.expiresAt <= now) throw refused('api_key_expired');
 }
 
 function unauthorized(): Problem {
   return new Problem('unauthorized', { headers: { 'WWW-Authenticate': 'Bearer' } });
+}
+
+function refused(code: 'token_expired' | 'token_revoked' | 'api_key_expired' | 'api_key_revoked'): Problem {
+  return new Problem(code, { headers: { 'WWW-Authenticate': 'Bearer error="invalid_token"' } }); // RFC 6750
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { isIP } from 'node:net';
 import type { Request, RequestHandler, Response } from 'express';
 import { containsCardNumber } from '../../workflows/domain/card-number.ts';
 import { base32 } from '../../workflows/domain/ids.ts';
@@ -35,7 +36,11 @@ export function receivedAtOf(response: Response): Date {
   return receivedAt instanceof Date ? receivedAt : new Date();
 }
 
-/** The address of the peer, as the audit trail keeps it. */
+/**
+ * The client's address, as limits and the audit trail know it: the peer's, or what the proxies say that are trusted; the peer's
+ * as well where they say what is no address.
+ */
 export function originOf(request: Request): string {
-  return request.socket.remoteAddress ?? 'unknown';
+  const { ip = '', socket } = request;
+  return isIP(ip) === 0 ? (socket.remoteAddress ?? 'unknown') : ip;
 }

@@ -33,7 +33,7 @@ export function nameOperation(operationId: string): RequestHandler {
 }
 
 /** The code of the problem that was answered, if any. */
-function problemOf(response: Response): string | null {
+export function problemOf(response: Response): string | null {
   const problem: unknown = response.locals['problem'];
   return typeof problem === 'string' ? problem : null;
 }

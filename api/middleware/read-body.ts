@@ -4,18 +4,26 @@ import { containsCardNumber, findCardNumber } from '../../workflows/domain/card-
 import { pointerToken } from '../../workflows/domain/json-pointer.ts';
 import { findDuplicateMember } from '../duplicate-member.ts';
 import { Problem } from '../errors.ts';
+import { bodyBytesOf, setBodyBytes } from './locals.ts';
 
 const bytesMax = 64 * 1024;
 const signedBytesMax = 256 * 1024;
 const depthMax = 20;
 
+/** The very bytes are what a signature is made over, whatever becomes of the body. */
+const keepBytes: RequestHandler = (request, response, next) => {
+  if (!Buffer.isBuffer(request.body)) request.body = Buffer.alloc(0);
+  setBodyBytes(response, request.body);
+  next();
+};
+
 /** Reads a JSON body: UTF-8, at most 64 KB, uncompressed, `application/json`. */
 export const readJson: readonly RequestHandler[] = [
   (request, _response, next) => next(isJson(request) ? undefined : new Problem('unsupported_media_type')),
   express.raw({ limit: bytesMax, inflate: false, type: () => true }),
-  (request, _response, next) => {
-    const bytes: unknown = request.body;
-    request.body = parse(Buffer.isBuffer(bytes) ? bytes : Buffer.alloc(0));
+  keepBytes,
+  (request, response, next) => {
+    request.body = parse(bodyBytesOf(response));
     next();
   },
 ];
@@ -23,10 +31,7 @@ export const readJson: readonly RequestHandler[] = [
 /** Reads a body as the very bytes that were signed: at most 256 KB of any type, uncompressed. */
 export const readBytes: readonly RequestHandler[] = [
   express.raw({ limit: signedBytesMax, inflate: false, type: () => true }),
-  (request, _response, next) => {
-    if (!Buffer.isBuffer(request.body)) request.body = Buffer.alloc(0);
-    next();
-  },
+  keepBytes,
 ];
 
 function isJson(request: Request): boolean {

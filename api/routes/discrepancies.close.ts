@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { closeDiscrepancy } from '../../prisma/discrepancies.ts';
 import { discrepancySchema, toDiscrepancyObject } from '../discrepancy-object.ts';
 import { Problem } from '../errors.ts';
-import { operatorRoute } from '../route.ts';
+import { platformRoute } from '../route.ts';
 import { words } from '../text.ts';
 
 const body = z
@@ -10,7 +10,7 @@ const body = z
   .meta({ id: 'CloseDiscrepancy' });
 
 /** `POST /api/v1/discrepancies/{id}/close`. */
-export const closeDiscrepancyRoute = operatorRoute(
+export const closeDiscrepancyRoute = platformRoute(
   {
     operationId: 'closeDiscrepancy',
     method: 'post',
@@ -19,7 +19,7 @@ export const closeDiscrepancyRoute = operatorRoute(
     description:
       'Says that a person has looked at it and put right what was wrong; closes its alert too. One that is closed already is ' +
       'answered as it is, with the reason that was given first.',
-    permission: 'operator',
+    permission: 'discrepancies:write',
     envelope: 'object',
     headers: z.object({}),
     params: z.object({ id: z.string() }),

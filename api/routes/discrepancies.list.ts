@@ -3,7 +3,7 @@ import { type DiscrepancyPosition, discrepancyStatuses, findDiscrepancies } from
 import { cursorsOf, pageOf, pageQuery } from '../cursor.ts';
 import { discrepancySchema, toDiscrepancyObject } from '../discrepancy-object.ts';
 import { createdPosition } from '../instant.ts';
-import { operatorRoute } from '../route.ts';
+import { platformRoute } from '../route.ts';
 
 const query = z.strictObject({
   ...pageQuery,
@@ -16,7 +16,7 @@ const cursors = cursorsOf<DiscrepancyPosition>('discrepancies', createdPosition)
 const everyMerchant = { merchantId: '', isTest: false };
 
 /** `GET /api/v1/discrepancies`. */
-export const listDiscrepancies = operatorRoute(
+export const listDiscrepancies = platformRoute(
   {
     operationId: 'listDiscrepancies',
     method: 'get',
@@ -25,7 +25,7 @@ export const listDiscrepancies = operatorRoute(
     description:
       'What providers said late against what was settled: newest first, of every merchant, in both modes. A discrepancy ' +
       'changes nothing by itself: find out what is true, put it right, and close it.',
-    permission: 'operator',
+    permission: 'discrepancies:read',
     envelope: 'list',
     headers: z.object({}),
     params: z.object({}),

@@ -51,6 +51,7 @@ export const healthDetailed = healthRoute(
   {
     operationId: 'healthDetailed',
     path: '/health/detailed',
+    permission: 'system:read',
     summary: 'What is well, and what is not?',
     description:
       'Each dependency with its latency, the workers, and what waits, over all merchants. 503 while payments cannot be ' +

@@ -6,6 +6,7 @@ export const healthReady = healthRoute(
   {
     operationId: 'healthReady',
     path: '/health/ready',
+    permission: null,
     summary: 'Can payments be accepted?',
     description: 'Asks the database and Temporal. 503 while one of them does not answer within a second.',
     schema: readinessSchema,

@@ -6,6 +6,7 @@ export const health = healthRoute(
   {
     operationId: 'health',
     path: '/health',
+    permission: null,
     summary: 'Is the service well?',
     description: 'The same as `/health/ready`; `/health/detailed` says more.',
     schema: readinessSchema,

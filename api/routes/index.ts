@@ -1,5 +1,18 @@
 import type { Route } from '../route.ts';
+import { createApiKeyRoute } from './api-keys.create.ts';
+import { getApiKey } from './api-keys.get.ts';
+import { listApiKeysRoute } from './api-keys.list.ts';
+import { revokeApiKeyRoute } from './api-keys.revoke.ts';
+import { updateApiKey } from './api-keys.update.ts';
+import { listAuditLogs } from './audit-logs.list.ts';
+import { cleanUp } from './auth.cleanup.ts';
+import { getMe } from './auth-me.get.ts';
 import { getBalance } from './balance.get.ts';
+import { blankCustomerRoute } from './customers.blank.ts';
+import { createCustomer } from './customers.create.ts';
+import { getCustomer } from './customers.get.ts';
+import { listCustomers } from './customers.list.ts';
+import { updateCustomer } from './customers.update.ts';
 import { closeDiscrepancyRoute } from './discrepancies.close.ts';
 import { listDiscrepancies } from './discrepancies.list.ts';
 import { listEvents } from './events.list.ts';
@@ -7,8 +20,17 @@ import { health } from './health.get.ts';
 import { healthDetailed } from './health-detailed.get.ts';
 import { healthLive } from './health-live.get.ts';
 import { healthReady } from './health-ready.get.ts';
+import { acceptInvitationRoute } from './invitations.accept.ts';
+import { getJwks } from './jwks.get.ts';
 import { listPostings } from './ledger.list.ts';
+import { getOwnMerchant } from './merchant.get.ts';
+import { updateOwnMerchant } from './merchant.update.ts';
+import { createMerchantRoute } from './merchants.create.ts';
+import { getMerchantRoute } from './merchants.get.ts';
+import { listMerchantsRoute } from './merchants.list.ts';
+import { updateMerchantRoute } from './merchants.update.ts';
 import { getMetrics } from './metrics.get.ts';
+import { changePasswordRoute } from './password.change.ts';
 import { returnPayer } from './payer-return.get.ts';
 import { listPaymentAttempts } from './payment-attempts.list.ts';
 import { listPaymentCaptures } from './payment-captures.list.ts';
@@ -22,9 +44,20 @@ import { listPayments } from './payments.list.ts';
 import { refundPayment } from './payments.refund.ts';
 import { resolvePayment } from './payments.resolve.ts';
 import { updatePayment } from './payments.update.ts';
+import { checkPermissions } from './permissions.check.ts';
 import { receiveProviderEvent } from './provider-events.receive.ts';
 import { getRefund } from './refunds.get.ts';
 import { resolveRefund } from './refunds.resolve.ts';
+import { createTokens } from './tokens.create.ts';
+import { refreshTokens } from './tokens.refresh.ts';
+import { revokeToken } from './tokens.revoke.ts';
+import { validateToken } from './tokens.validate.ts';
+import { beginTotp } from './totp.begin.ts';
+import { confirmTotp } from './totp.confirm.ts';
+import { getUser } from './users.get.ts';
+import { inviteUserRoute } from './users.invite.ts';
+import { listUsersRoute } from './users.list.ts';
+import { updateUser } from './users.update.ts';
 import { getVersion } from './version.get.ts';
 import { createWebhook } from './webhooks.create.ts';
 import { listWebhooks } from './webhooks.list.ts';
@@ -49,11 +82,44 @@ export const routes: readonly Route[] = [
   listEvents,
   createWebhook,
   listWebhooks,
+  createCustomer,
+  listCustomers,
+  getCustomer,
+  updateCustomer,
+  blankCustomerRoute,
+  createApiKeyRoute,
+  listApiKeysRoute,
+  getApiKey,
+  updateApiKey,
+  revokeApiKeyRoute,
+  getOwnMerchant,
+  updateOwnMerchant,
+  createTokens,
+  refreshTokens,
+  revokeToken,
+  validateToken,
+  getMe,
+  checkPermissions,
+  getJwks,
+  inviteUserRoute,
+  listUsersRoute,
+  getUser,
+  updateUser,
+  acceptInvitationRoute,
+  beginTotp,
+  confirmTotp,
+  changePasswordRoute,
   receiveProviderEvent,
   resolvePayment,
   resolveRefund,
   listDiscrepancies,
   closeDiscrepancyRoute,
+  createMerchantRoute,
+  listMerchantsRoute,
+  getMerchantRoute,
+  updateMerchantRoute,
+  listAuditLogs,
+  cleanUp,
   getVersion,
   health,
   healthLive,

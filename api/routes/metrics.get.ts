@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { publicRoute } from '../route.ts';
+import { platformRoute } from '../route.ts';
 
 /** `GET /metrics`: what Prometheus reads. */
-export const getMetrics = publicRoute(
+export const getMetrics = platformRoute(
   {
     operationId: 'getMetrics',
     method: 'get',
@@ -10,13 +10,14 @@ export const getMetrics = publicRoute(
     summary: 'Numbers of this process',
     description:
       'Requests, their durations and the database pool in Prometheus’ text format. The worker has its own page.',
-    permission: null,
+    permission: 'system:read',
     envelope: 'text',
     headers: z.object({}),
     params: z.object({}),
     body: undefined,
     responses: { 200: { description: 'The metrics', schema: z.string() } },
     problems: [],
+    servesInOutage: true,
   },
   async ({ metrics }) => ({
     status: 200,

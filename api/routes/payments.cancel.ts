@@ -6,9 +6,10 @@ import { Problem } from '../errors.ts';
 import { knownPayment } from '../known-payment.ts';
 import { capturableOfRow, problemOfRefusal } from '../movement-refusals.ts';
 import { paymentSchema, toPaymentObject } from '../payment-object.ts';
+import type { Caller } from '../principal.ts';
 import { repeatableHeaders, repeatHeaders } from '../request-headers.ts';
 import { requirePayment, requirePaymentId } from '../require-payment.ts';
-import { type Caller, merchantRoute, type RouteRequest } from '../route.ts';
+import { merchantRoute, type RouteRequest } from '../route.ts';
 import {
   type ActErrand,
   actErrand,

@@ -8,10 +8,11 @@ import { Problem } from '../errors.ts';
 import { knownPayment } from '../known-payment.ts';
 import { amountOf, capturableOfRow, captureRefusal, problemOfRefusal } from '../movement-refusals.ts';
 import { paymentSchema, toPaymentObject } from '../payment-object.ts';
+import type { Caller } from '../principal.ts';
 import { hashOfBody } from '../request-hash.ts';
 import { repeatableHeaders, repeatHeaders } from '../request-headers.ts';
 import { requirePayment, requirePaymentId } from '../require-payment.ts';
-import { type Caller, merchantRoute, type RouteRequest } from '../route.ts';
+import { merchantRoute, type RouteRequest } from '../route.ts';
 import {
   type Errand,
   readAfter,

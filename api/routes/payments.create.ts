@@ -1,20 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import { type CustomerRow, findCustomer } from '../../prisma/customers.ts';
 import type { MerchantSettings } from '../../prisma/merchant-settings.ts';
 import { findPayment, type PaymentRow } from '../../prisma/payments.ts';
 import { paymentIdOf } from '../../workflows/domain/ids.ts';
 import { invariant } from '../../workflows/domain/invariant.ts';
 import { parseMoney } from '../../workflows/domain/money.ts';
 import type { PaymentTerms } from '../../workflows/domain/terms.ts';
+import { isCustomerId } from '../customer-object.ts';
 import type { ApiDeps } from '../deps.ts';
-import { type FieldError, Problem } from '../errors.ts';
+import { Problem } from '../errors.ts';
 import { problemOfRefusal } from '../movement-refusals.ts';
 import { changeableFields } from '../payment-fields.ts';
 import { paymentSchema, toPaymentObject } from '../payment-object.ts';
+import type { Caller } from '../principal.ts';
 import { hashOfBody } from '../request-hash.ts';
 import { repeatableHeaders, repeatHeaders } from '../request-headers.ts';
-import { type Caller, merchantRoute, type RouteRequest } from '../route.ts';
-import { type Errand, notAccepted, readBefore, submitAndRead } from '../submit-and-read.ts';
+import { merchantRoute, type RouteRequest } from '../route.ts';
+import { type Errand, notAccepted, readBefore, type Subject, submitAndRead } from '../submit-and-read.ts';
 import type { PaymentSubmission } from '../temporal/payment-client.ts';
 import { text } from '../text.ts';
 import { webUrlProblem } from '../web-url.ts';
@@ -41,7 +44,9 @@ const body = z
       .describe('Stands for the card, e.g. `tok_visa_…`; for `paypal` for the payer’s stored wallet, `tok_paypal_…`'),
     external_id: text(100).optional().describe('Your own id of the payment, unique; the payment’s id if absent'),
     purpose: z.enum(['purchase', 'subscription', 'donation', 'top_up', 'other']).default('purchase'),
-    customer_id: text(100).optional(),
+    customer_id: text(100)
+      .optional()
+      .describe('Your own id of the payer, or the id (`cus_…`) of a customer that you made, who must be active'),
     customer_email: changeableFields.customer_email.optional(),
     customer_name: changeableFields.customer_name.optional(),
     description: changeableFields.description.optional(),
@@ -84,6 +89,7 @@ export const createPayment = merchantRoute(
       202: { description: 'The payment is accepted and being worked on', schema: paymentSchema },
     },
     problems: [
+      'wrong_mode',
       'invalid_json',
       'invalid_header',
       'external_id_taken',
@@ -99,9 +105,12 @@ export const createPayment = merchantRoute(
   async (deps, request, caller) => {
     requireFitting(request.body, caller);
     const key = request.headers['idempotency-key'] ?? randomUUID();
-    const errand = creation(deps, caller, submissionOf(request, caller, key));
-    const existing = await readBefore(errand, errand.read);
+    const submission = submissionOf(request, caller, key);
+    const asGiven = creation(deps, caller, submission);
+    const existing = await readBefore(asGiven, asGiven.read);
     if (existing === null) requireCurrency(request.body, caller);
+    const customer = existing === null ? await customerOf(deps, caller, asGiven, request.body) : null;
+    const errand = customer === null ? asGiven : creation(deps, caller, withCustomer(submission, customer));
     const isDecided = existing !== null && existing.status !== 'pending';
     const payment = isDecided ? existing : await submitAndRead(deps, request, caller.settings.wait, errand);
     const isReplay = existing !== null || payment.correlation_id !== request.requestId;
@@ -118,15 +127,15 @@ export const createPayment = merchantRoute(
   },
 );
 
-/** Throws `validation_failed` for what this key, or this merchant, may not ask for. */
+/** Throws `wrong_mode` or `validation_failed` for what this key, or this merchant, may not ask for. */
 function requireFitting(given: CreateRequest['body'], { isTest }: Caller): void {
-  const errors: FieldError[] = [];
   if (given.is_test !== undefined && given.is_test !== isTest) {
-    errors.push({ pointer: '/is_test', detail: `must be ${isTest}: this is a ${isTest ? 'test' : 'live'} key` });
+    const detail = `must be ${isTest}: this key or token is for ${isTest ? 'test' : 'live'} mode`;
+    throw new Problem('wrong_mode', { errors: [{ pointer: '/is_test', detail }] });
   }
   const wrongUrl = given.return_url === undefined ? null : webUrlProblem(given.return_url, isTest);
-  if (wrongUrl !== null) errors.push({ pointer: '/return_url', detail: wrongUrl });
-  if (errors.length > 0) throw new Problem('validation_failed', { errors });
+  if (wrongUrl !== null)
+    throw new Problem('validation_failed', { errors: [{ pointer: '/return_url', detail: wrongUrl }] });
 }
 
 /** The same for a currency: of a new payment alone, because the merchant may have had others before. */
@@ -134,6 +143,27 @@ function requireCurrency({ currency }: CreateRequest['body'], { settings: { curr
   if (currencies === null || currencies.includes(currency)) return;
   const detail = `must be one of yours: ${currencies.join(', ')}`;
   throw new Problem('validation_failed', { errors: [{ pointer: '/currency', detail }] });
+}
+
+/** The customer that a new payment names; null: it names none that we keep. Throws `validation_failed` for one who is not there. */
+async function customerOf(
+  { db }: ApiDeps,
+  caller: Caller,
+  about: Subject,
+  { customer_id: id }: CreateRequest['body'],
+): Promise<CustomerRow | null> {
+  if (id === undefined || !isCustomerId(id)) return null;
+  const customer = await readBefore(about, () => findCustomer(db, caller, id));
+  if (customer?.status === 'active') return customer;
+  const detail = customer === null ? 'is no customer of yours in this mode' : 'is a customer whose data were removed';
+  throw new Problem('validation_failed', { errors: [{ pointer: '/customer_id', detail }] });
+}
+
+/** With the customer's e-mail address and name where the payment has none of its own. */
+function withCustomer(submission: PaymentSubmission, { email, name }: CustomerRow): PaymentSubmission {
+  const { request } = submission;
+  const contact = { customerEmail: request.customerEmail ?? email, customerName: request.customerName ?? name };
+  return { ...submission, request: { ...request, ...contact } };
 }
 
 function submissionOf(request: CreateRequest, caller: Caller, key: string): PaymentSubmission {

@@ -7,11 +7,12 @@ import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../errors.ts';
 import { knownPayment } from '../known-payment.ts';
 import { amountOf, problemOfRefusal, refundRefusal } from '../movement-refusals.ts';
+import type { Caller } from '../principal.ts';
 import { refundSchema, toRefundObject } from '../refund-object.ts';
 import { hashOfBody } from '../request-hash.ts';
 import { repeatableHeaders, repeatHeaders } from '../request-headers.ts';
 import { requirePayment, requirePaymentId } from '../require-payment.ts';
-import { type Caller, merchantRoute, type RouteRequest } from '../route.ts';
+import { merchantRoute, type RouteRequest } from '../route.ts';
 import { type Errand, readBefore, refusedInOutage, type Subject, submitAndRead } from '../submit-and-read.ts';
 import { words } from '../text.ts';
 

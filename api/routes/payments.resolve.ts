@@ -11,7 +11,7 @@ import { paymentSchema, toPaymentObject } from '../payment-object.ts';
 import { repeatableHeaders, repeatHeaders } from '../request-headers.ts';
 import { requirePayment, requirePaymentId } from '../require-payment.ts';
 import { operatorWaitSeconds, resolutionFields } from '../resolution.ts';
-import { operatorRoute } from '../route.ts';
+import { platformRoute } from '../route.ts';
 import { actErrand, type Errand, readBefore, type Subject, submitAndRead } from '../submit-and-read.ts';
 
 const body = z
@@ -27,7 +27,7 @@ const body = z
   .meta({ id: 'ResolvePayment' });
 
 /** `POST /api/v1/payments/{id}/resolve`. */
-export const resolvePayment = operatorRoute(
+export const resolvePayment = platformRoute(
   {
     operationId: 'resolvePayment',
     method: 'post',
@@ -36,7 +36,7 @@ export const resolvePayment = operatorRoute(
     description:
       'Says what became of a charge, capture or release whose outcome the provider never told, of any merchant’s payment. ' +
       'Evidence and reason go to the audit trail.',
-    permission: 'operator',
+    permission: 'resolutions:write',
     envelope: 'object',
     headers: repeatableHeaders,
     params: z.object({ id: z.string() }),

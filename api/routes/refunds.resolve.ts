@@ -10,7 +10,7 @@ import { refundSchema, toRefundObject } from '../refund-object.ts';
 import { repeatableHeaders, repeatHeaders } from '../request-headers.ts';
 import { requirePayment, requireRefundId } from '../require-payment.ts';
 import { operatorWaitSeconds, resolutionFields } from '../resolution.ts';
-import { operatorRoute } from '../route.ts';
+import { platformRoute } from '../route.ts';
 import { actErrand, submitAndRead } from '../submit-and-read.ts';
 import type { RefundToStart } from '../temporal/workflow-starts.ts';
 
@@ -22,7 +22,7 @@ const body = z
   .meta({ id: 'ResolveRefund' });
 
 /** `POST /api/v1/refunds/{id}/resolve`. */
-export const resolveRefund = operatorRoute(
+export const resolveRefund = platformRoute(
   {
     operationId: 'resolveRefund',
     method: 'post',
@@ -31,7 +31,7 @@ export const resolveRefund = operatorRoute(
     description:
       'Says what became of a refund whose outcome the provider never told, of any merchant’s payment. Evidence and reason ' +
       'go to the audit trail.',
-    permission: 'operator',
+    permission: 'resolutions:write',
     envelope: 'object',
     headers: repeatableHeaders,
     params: z.object({ id: z.string() }),

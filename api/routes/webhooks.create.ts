@@ -9,9 +9,10 @@ import { AddressRefused } from '../../runtime/address-guard.ts';
 import { webhookEndpointIdOf } from '../../workflows/domain/ids.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../errors.ts';
+import type { Caller } from '../principal.ts';
 import { hashOfBody } from '../request-hash.ts';
 import { idempotencyKey } from '../request-headers.ts';
-import { type Caller, merchantRoute } from '../route.ts';
+import { merchantRoute } from '../route.ts';
 import { text } from '../text.ts';
 import { webUrlProblem } from '../web-url.ts';
 import { eventType, newWebhookEndpointSchema, toWebhookEndpointObject } from '../webhook-object.ts';
@@ -81,7 +82,7 @@ export const createWebhook = merchantRoute(
       headers: { 'Idempotency-Key': key, ...(kind === 'existing' ? { 'Idempotent-Replayed': 'true' } : {}) },
       data: {
         ...toWebhookEndpointObject(endpoint),
-        secret: deps.webhooks.secretBox.open(endpoint.secret, endpoint.id),
+        secret: deps.secretBox.open(endpoint.secret, endpoint.id),
       },
     };
   },
@@ -102,7 +103,7 @@ async function make(deps: ApiDeps, caller: Caller, wanted: Wanted): Promise<Made
     url: wanted.url,
     description: wanted.description ?? null,
     eventTypes: [...new Set(wanted.event_types)],
-    secret: deps.webhooks.secretBox.seal(`whsec_${randomBytes(secretBytes).toString('base64')}`, wanted.id),
+    secret: deps.secretBox.seal(`whsec_${randomBytes(secretBytes).toString('base64')}`, wanted.id),
   };
   return createWebhookEndpoint(deps.db, caller, endpoint, activeMax);
 }
@@ -113,7 +114,7 @@ async function requireUrl(deps: ApiDeps, { isTest }: Caller, given: string): Pro
   if (wrong !== null) throw refused(wrong);
   if (given.includes('#')) throw refused('must not have a fragment');
   try {
-    await deps.webhooks.addressGuard.addressOf(new URL(given).hostname.replaceAll(/^\[|\]$/g, ''));
+    await deps.addressGuard.addressOf(new URL(given).hostname.replaceAll(/^\[|\]$/g, ''));
   } catch (error) {
     if (error instanceof AddressRefused) throw refused('must not lead to a private or local address');
     // A name that is not known yet may be tomorrow, and is judged again at every connection.

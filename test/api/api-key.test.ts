@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { hashSecret, isSecret, type KeyKind, makeKey, parseKey } from '../../runtime/api-key.ts';
+import { hashSecret, isSecret, type KeyKind, makeKey, makeSigningSecret, parseKey } from '../../runtime/api-key.ts';
 
 const pepper = 'a pepper of at least 32 characters';
 const kinds: readonly KeyKind[] = ['test', 'live', 'operator'];
@@ -19,6 +19,13 @@ describe.each(kinds)('a %s key', (kind) => {
     expect(secret).toHaveLength(32);
     expect(key.secretHash).toMatch(/^[0-9a-f]{64}$/);
     expect(`${key.keyId} ${key.secretHash}`).not.toContain(secret);
+  });
+
+  test('is found in any text by the pattern that scanners are given, and by nothing but its checksum told from noise', () => {
+    const leak = `const key = "${key.text}"; // ${key.text.slice(0, -6)}`;
+    const found = leak.match(/\bpo_(test|live|operator)_[0-9a-hjkmnp-tv-z]{16}_[0-9a-hjkmnp-tv-z]{38}\b/g);
+    expect(found).toEqual([key.text]);
+    expect(parseKey(key.text.replace(/.{6}$/, '000000'))).toBeNull();
   });
 
   test('with any one character changed is none', () => {
@@ -69,6 +76,12 @@ describe('a secret', () => {
     expect(isSecret('secret', secretHash.slice(0, -1), pepper)).toBe(false);
     expect(isSecret('secret', `${secretHash}0`, pepper)).toBe(false);
   });
+});
+
+test('a signing secret has 256 random bits behind a prefix that scanners find', () => {
+  const secrets = Array.from({ length: 200 }, makeSigningSecret);
+  for (const secret of secrets) expect(secret).toMatch(/^pos_[0-9a-hjkmnp-tv-z]{52}$/);
+  expect(new Set(secrets).size).toBe(200);
 });
 
 test('no two keys share an id or a secret', () => {

@@ -7,17 +7,20 @@ import { until } from '../support/until.ts';
 let database: TestDatabase;
 let api: ApiServer;
 let key: string;
+let operatorKey: string;
 beforeAll(async () => {
   database = await startDatabase();
   api = await startApi(database, { submit: () => new Promise(() => undefined) });
   key = await api.keyFor('mer_1');
+  operatorKey = await api.operatorKey();
 });
 afterAll(async () => {
   api?.close();
   await database?.close();
 });
 
-const metrics = async () => (await fetch(`${api.url}/metrics`)).text();
+const readMetrics = () => fetch(`${api.url}/metrics`, { headers: { authorization: `Bearer ${operatorKey}` } });
+const metrics = async () => (await readMetrics()).text();
 const count = (operation: string, method: string, status: string) =>
   `payments_api_request_duration_seconds_count{operation="${operation}",method="${method}",status="${status}"} 1`;
 
@@ -30,8 +33,9 @@ function linesOf(requestId: string): Record<string, unknown>[] {
   return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
 }
 
-test('GET /metrics is text for Prometheus, asks for no key and has no envelope', async () => {
-  const answer = await fetch(`${api.url}/metrics`);
+test('GET /metrics is text for Prometheus, for those who look after the system, and has no envelope', async () => {
+  expect((await fetch(`${api.url}/metrics`)).status).toBe(401);
+  const answer = await readMetrics();
   expect(answer.status).toBe(200);
   expect(answer.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
   expect(await answer.text()).toMatch(/^# HELP /);

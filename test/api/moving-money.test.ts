@@ -476,15 +476,15 @@ describe('nobody else', () => {
     expect((await callApi(api.url, writer, { path: `/api/v1/payments/${id}/refunds` })).status).toBe(403);
   });
 
-  test('decides for operators: a merchant’s key is forbidden there, and an operator’s is no key elsewhere', async () => {
+  test('decides for operators: a merchant’s key is forbidden there, and an operator’s elsewhere', async () => {
     const id = await insertMovedPayment(database, { status: 'unresolved' });
     const decision = { outcome: 'failed', evidence: 'none', reason: 'none' };
     const decide = (apiKey: string) => post(`/payments/${id}/resolve`, decision, { apiKey });
     const text = operator.slice(0, -1);
     expect((await decide(key)).status).toBe(403);
     expect((await decide(`${text}${operator.endsWith('0') ? '1' : '0'}`)).status).toBe(401);
-    expect((await post(`/payments/${id}/cancel`, {}, { apiKey: operator })).status).toBe(401);
-    expect((await callApi(api.url, operator, { path: `/api/v1/payments/${id}` })).status).toBe(401);
+    expect((await post(`/payments/${id}/cancel`, {}, { apiKey: operator })).status).toBe(403);
+    expect((await callApi(api.url, operator, { path: `/api/v1/payments/${id}` })).status).toBe(403);
     const keyId = operator.split('_')[2];
     for (const change of [`status = 'revoked'`, `status = 'active', expires_at = now() - interval '1 second'`]) {
       await database.admin.query(`UPDATE operator_keys SET ${change} WHERE key_id = $1`, [keyId]);

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { type ProblemCode, problemCatalogue } from '../../api/errors.ts';
 import { openApiDocument } from '../../api/openapi.ts';
-import { permissions } from '../../api/route.ts';
+import { isPlatformPermission, permissions } from '../../api/permissions.ts';
 import { routes } from '../../api/routes/index.ts';
 
 const run = promisify(execFile);
@@ -50,7 +50,12 @@ const documentSchema = z.strictObject({
     parameters: z.strictObject({}).optional(),
     securitySchemes: z.record(
       z.string(),
-      z.strictObject({ type: z.literal('http'), scheme: z.literal('bearer'), description: z.string() }),
+      z.strictObject({
+        type: z.literal('http'),
+        scheme: z.literal('bearer'),
+        bearerFormat: z.literal('JWT').optional(),
+        description: z.string(),
+      }),
     ),
   }),
   webhooks: z.strictObject({}).optional(),
@@ -76,7 +81,9 @@ test('every route has a file that says of what it is and what it does: resource.
   expect(
     files.filter(
       (file) =>
-        !/^[a-z]+(-[a-z]+)*\.(create|get|list|update|cancel|capture|close|receive|refund|resolve)\.ts$/.test(file),
+        !/^[a-z]+(-[a-z]+)*\.(create|get|list|update|cancel|capture|close|receive|refund|resolve|revoke|refresh|validate|check|cleanup|invite|accept|begin|confirm|change|blank)\.ts$/.test(
+          file,
+        ),
     ),
   ).toEqual([]);
   expect(files).toHaveLength(routes.length);
@@ -97,7 +104,7 @@ describe('the OpenAPI document', () => {
     expect([...text.matchAll(/"\$ref"/g)]).toHaveLength(pointed.length);
     expect([...new Set(pointed)].toSorted()).toEqual(Object.keys(document.components.schemas).toSorted());
     const schemes = operations.flatMap(({ security }) => security.flatMap((one) => Object.keys(one)));
-    expect([...new Set(schemes)]).toEqual(Object.keys(document.components.securitySchemes));
+    expect([...new Set(schemes)].toSorted()).toEqual(Object.keys(document.components.securitySchemes).toSorted());
   });
 
   test.each(operations)('$method $path declares its path parameters, required', ({ path, parameters }) => {
@@ -133,12 +140,11 @@ describe('the OpenAPI document', () => {
     '$method $path names its permission, or asks for no key',
     ({ operationId, security, description }) => {
       const { permission } = routeOf(operationId);
-      expect(security).toHaveLength(permission === null ? 0 : 1);
-      expect(security.flatMap(Object.keys)).toEqual(
-        permission === null ? [] : [permission === 'operator' ? 'operatorKey' : 'apiKey'],
-      );
-      if (permission === 'operator') expect(description).toContain('operators’ keys');
-      else if (permission !== null) expect(description).toContain(`\`${permission}\` (${permissions[permission]})`);
+      const schemes = security.flatMap(Object.keys);
+      if (permission === null) return expect(schemes).toEqual([]);
+      if (permission === 'self') return expect(schemes).toEqual(['apiKey', 'operatorKey', 'accessToken']);
+      expect(schemes).toEqual([isPlatformPermission(permission) ? 'operatorKey' : 'apiKey', 'accessToken']);
+      expect(description).toContain(`\`${permission}\` (${permissions[permission]})`);
     },
   );
 
@@ -158,7 +164,8 @@ describe('the OpenAPI document', () => {
         'card_number_refused',
       ];
       const withKey: ProblemCode[] =
-        route.permission === null ? [] : ['unauthorized', 'forbidden', 'internal_error', 'unavailable'];
+        route.permission === null ? [] : ['unauthorized', 'api_key_revoked', 'internal_error', 'unavailable'];
+      if (route.permission !== null && route.permission !== 'self') withKey.push('forbidden', 'totp_required');
       for (const code of [...route.problems, ...always, ...withKey]) {
         const answer = responses[problemCatalogue[code].status];
         expect([code, answer?.description]).toEqual([

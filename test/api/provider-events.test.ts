@@ -36,7 +36,7 @@ beforeAll(async () => {
     ['easypay/main', easypay],
     ['paypal/main', away],
   ]);
-  api = await startApi(database, { tellProviderEvent }, {}, accounts);
+  api = await startApi(database, { tellProviderEvent }, { providerEvents: accounts });
   await createMerchant(database.db, { id: 'mer_1', name: 'Merchant' });
 });
 afterAll(async () => {

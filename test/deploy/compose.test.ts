@@ -4,8 +4,14 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
-import { z } from 'zod';
-import { apiSettings, codecServerSettings, readSettings, workerSettings } from '../../runtime/settings.ts';
+import type { z } from 'zod';
+import {
+  apiSettings,
+  codecServerSettings,
+  migrationSettings,
+  readSettings,
+  workerSettings,
+} from '../../runtime/settings.ts';
 import { readSettings as readSimulatorSettings } from '../../simulators/settings.ts';
 import { type ComposeService, composePath, environmentOf, readCompose, readEnvFile } from '../support/compose.ts';
 
@@ -110,12 +116,12 @@ const readerOf = (shape: z.ZodRawShape, more: readonly string[] = []): Reader =>
   read: (environment) => readSettings(shape, environment),
 });
 
-/** By service. That of `migrate` repeats the one setting in `workers/migrate.ts`, a process that cannot be imported. */
+/** By service. */
 const readers: Record<string, Reader> = {
   api: readerOf(apiSettings, temporalSettings),
   worker: readerOf(workerSettings, temporalSettings),
   codec: readerOf(codecServerSettings),
-  migrate: readerOf({ MIGRATION_DATABASE_URL: z.url() }),
+  migrate: readerOf(migrationSettings),
   simulators: { names: namesRead(readSimulatorSettings), read: readSimulatorSettings },
 };
 

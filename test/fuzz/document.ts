@@ -41,8 +41,8 @@ export interface Operation {
   readonly method: string;
   /** With its parameters in braces. */
   readonly path: string;
-  /** Whose key it takes; null: anybody may call it. */
-  readonly caller: 'merchant' | 'operator' | null;
+  /** Whose key it takes, beside access tokens; null: anybody may call it. */
+  readonly caller: 'merchant' | 'operator' | 'anyone known' | null;
   readonly parameters: readonly Parameter[];
   /** Of a JSON body; null: it takes none. */
   readonly body: Schema | null;
@@ -98,13 +98,17 @@ function operationOf(path: string, method: string, raw: RawOperation): Operation
   };
 }
 
+const callers: Readonly<Record<string, Operation['caller']>> = {
+  '': null,
+  'apiKey,accessToken': 'merchant',
+  'operatorKey,accessToken': 'operator',
+  'apiKey,operatorKey,accessToken': 'anyone known',
+};
+
 function callerOf({ operationId, security = [] }: RawOperation): Operation['caller'] {
-  const schemes = security.flatMap((scheme) => Object.keys(scheme));
-  const [scheme, another] = schemes;
-  if (scheme === undefined) return null;
-  const caller = ({ apiKey: 'merchant', operatorKey: 'operator' } as const)[scheme];
-  if (caller === undefined || another !== undefined)
-    throw new Error(`${operationId} is secured by ${schemes.join(', ')}, of which no key is known: add it here`);
+  const schemes = security.flatMap((scheme) => Object.keys(scheme)).join(',');
+  const caller = callers[schemes];
+  if (caller === undefined) throw new Error(`${operationId} is secured by ${schemes}, which is not known here: add it`);
   return caller;
 }
 

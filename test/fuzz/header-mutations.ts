@@ -10,6 +10,7 @@ type Header = readonly [name: string, value: string | null];
 
 const always = () => true;
 const needsKey = ({ caller }: Operation) => caller !== null;
+const needsPermission = ({ caller }: Operation) => caller === 'merchant' || caller === 'operator';
 const declared = ({ parameters }: Operation) => parameters.filter((one) => one.in === 'header');
 
 /** A mutation that adds headers, or replaces them. */
@@ -210,12 +211,12 @@ export const headerMutations: readonly Mutation[] = [
   },
   {
     name: 'a key that may do nothing',
-    fits: needsKey,
+    fits: needsPermission,
     change: (draft, _operation, { keys }) =>
       fc.constant({ ...draft, headers: [...draft.headers, ['authorization', `Bearer ${keys.powerless}`] as const] }),
     answers: [403],
   },
-  keyOfOthers("an operator's key where merchants act", 'merchant', ({ operator }) => operator, 401),
+  keyOfOthers("an operator's key where merchants act", 'merchant', ({ operator }) => operator, 403),
   keyOfOthers("a merchant's key where operators act", 'operator', ({ mine }) => mine, 403),
   {
     name: 'a wrong signature',

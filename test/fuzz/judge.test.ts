@@ -39,7 +39,7 @@ const operations = operationsOf({
     '/things': {
       get: {
         operationId: 'listThings',
-        security: [{ apiKey: [] }],
+        security: [{ apiKey: [] }, { accessToken: [] }],
         parameters: [{ in: 'query', name: 'limit', required: false, schema: { type: 'integer', maximum: 100 } }],
         responses: { 200: { description: 'fine', content: { 'application/json': { schema: thing } } }, ...refusals },
       },
@@ -63,7 +63,7 @@ const operations = operationsOf({
     '/audit': {
       get: {
         operationId: 'listAudit',
-        security: [{ operatorKey: [] }],
+        security: [{ operatorKey: [] }, { accessToken: [] }],
         responses: { 200: { description: 'fine', content: { 'application/json': { schema: thing } } }, ...refusals },
       },
     },

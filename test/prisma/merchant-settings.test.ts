@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { findApiKey, storeApiKey } from '../../prisma/api-keys.ts';
+import { storeApiKey } from '../../prisma/api-keys.ts';
+import { findApiKey } from '../../prisma/credentials.ts';
 import { changeMerchantSettings, createMerchant } from '../../prisma/merchants.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -33,7 +34,7 @@ async function merchantOfNewerRelease(settings: object): Promise<{ id: string; k
 
 test('a setting that only a newer release knows is passed over: its merchant is served', async () => {
   const { keyId } = await merchantOfNewerRelease({ wait: 3, surcharge: 'none' });
-  const record = await findApiKey(database.db, keyId, new Date());
+  const record = await findApiKey(database.db, keyId);
   expect(record?.settings).toEqual({ ...ofToday, wait: 3 });
 });
 

@@ -37,6 +37,7 @@ const paths = [
   'captured',
   'captured-by-an-operator',
   'captured-in-parts-then-voided',
+  'cleanup',
   'decided-later',
   'declined',
   'declined-and-the-other-away',
@@ -105,6 +106,7 @@ describe('a history shows what its path is about:', () => {
 
   test.each<[string, RegExp]>([
     ['all-away-then-captured', /"type": "unavailable"[^]*"attemptNumber":2,"provider":"paypal"/],
+    ['cleanup', /"name": "cleanUp"[^]*"refreshTokens":0/],
     ['declined-and-the-other-away', /payment\.rerouted/],
     ['declined-by-all', /payment\.rerouted[^]*"code":"processing_error"/],
     ['declined-by-class', /payment\.rerouted[^]*"status":"captured"/],

@@ -1,14 +1,19 @@
-import { paymentTaskQueue, sweepWorkflowType } from '../../workflows/contract.ts';
+import { cleanupWorkflowType, paymentTaskQueue, sweepWorkflowType } from '../../workflows/contract.ts';
 import type { FaultRule } from '../support/bank.ts';
 import { until } from '../support/until.ts';
 import type { World } from '../support/world.ts';
 import { charged, finished, type Path } from './steps.ts';
 
-/** The ways of what serves payments: the sweep and the deliveries. */
+/** The ways of what serves payments: the sweep, the cleanup and the deliveries. */
 export const servicePaths: Readonly<Record<string, Path>> = {
   sweep: async (world) => {
     const workflowId = 'payment-sweep-recorded';
     await world.temporal.workflow.execute(sweepWorkflowType, { workflowId, taskQueue: paymentTaskQueue });
+    return workflowId;
+  },
+  cleanup: async (world) => {
+    const workflowId = 'expired-cleanup-recorded';
+    await world.temporal.workflow.execute(cleanupWorkflowType, { workflowId, taskQueue: paymentTaskQueue });
     return workflowId;
   },
   dispatch: async (world) => {

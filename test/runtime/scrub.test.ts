@@ -14,6 +14,8 @@ describe('a long text', () => {
     ['addresses of hosts', '://a'],
     ['schemes', 'Bearer '],
     ['tokens', 'tok_'],
+    ['beginnings of JWTs', 'eyJ-'],
+    ['dots of a JWT', 'eyJabcdefgh.'],
     ['spaces', ' '],
   ])('of %s is scrubbed in no time, ten times', (_, unit) => {
     const text = unit.repeat(Math.ceil(long / unit.length));
@@ -40,4 +42,18 @@ describe('a long text', () => {
       }
     },
   );
+});
+
+test.each([
+  ['a key', `po_test_${'0'.repeat(16)}_${'1'.repeat(38)}`],
+  ['a refresh token', `por_${'1'.repeat(58)}`],
+  ['a secret to sign with', `pos_${'1'.repeat(52)}`],
+  ['an invitation', `poi_${'1'.repeat(32)}`],
+  ['an access token', `eyJhbGciOiJFZERTQSJ9.${'1'.repeat(60)}.${'1'.repeat(86)}`],
+  ['an access token without its signature', `eyJhbGciOiJFZERTQSJ9.${'1'.repeat(60)}`],
+])('%s is removed, wherever it stands, and the rest stays', (_name, secret) => {
+  for (const text of [`before ${secret} behind`, `before "${secret}" behind`, `before (${secret}): behind`]) {
+    expect(scrub(text)).not.toContain('111111');
+    expect(scrub(text)).toMatch(/^before .?.?\[removed\].* behind$/);
+  }
 });

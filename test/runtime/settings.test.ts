@@ -18,6 +18,7 @@ const good = {
   DATABASE_URL: 'postgresql://app:hunter2@localhost:5432/payments',
   PAYLOAD_CODEC_KEYS: `one:${key}`,
   STORED_SECRETS_KEYS: `one:${key}`,
+  TOKEN_SIGNING_KEYS: `one:${key}`,
   API_KEY_PEPPER: 'p'.repeat(32),
 };
 const goodWorker = {
@@ -98,6 +99,22 @@ describe('settings', () => {
     ['LOG_LEVEL', 'hunter2'],
     ['STORED_SECRETS_KEYS', 'hunter2'],
     ['WEBHOOK_ALLOW_PRIVATE_ADDRESSES', 'hunter2'],
+    ['TOKEN_SIGNING_KEYS', 'hunter2'],
+    ['ENVIRONMENT', 'hunter2'],
+    ['REDIS_URL', 'http://127.0.0.1:6379'],
+    ['TRUST_PROXY', 'hunter2'],
+    ['TRUST_PROXY', 'loopback'],
+    ['TRUST_PROXY', '10.0.0.0/33'],
+    ['TRUST_PROXY', '10.0.0.0/8,0.0.0.0/0'],
+    ['TRUST_PROXY', '::/0'],
+    ['CORS_ORIGINS', '*'],
+    ['CORS_ORIGINS', 'null'],
+    ['CORS_ORIGINS', 'another.example.com'],
+    ['CORS_ORIGINS', 'https://another.example.com/'],
+    ['CORS_ORIGINS', 'https://*.example.com'],
+    ['CORS_ORIGINS', 'https://good.example.com,https://SHOP.example.com'],
+    ['ADDRESS_LIMIT_PER_MINUTE', '0'],
+    ['WRONG_SECRET_LIMIT_PER_MINUTE', 'hunter2'],
   ])('%s=%s is refused, and the message does not show it', (name, value) => {
     const message = refusal({ ...good, [name]: value });
     expect(message).toContain(`  ${name}: `);
@@ -111,6 +128,17 @@ describe('settings', () => {
     const settings = readSettings(apiSettings, { ...good, PAYLOAD_CODEC_KEYS: `two:${other}, one:${key}` });
     expect([...settings.PAYLOAD_CODEC_KEYS.keys()]).toEqual(['two', 'one']);
     expect(settings.PAYLOAD_CODEC_KEYS.get('one')).toEqual(Buffer.alloc(32, 7));
+  });
+
+  test('of the network take lists', () => {
+    const lists = {
+      TRUST_PROXY: '10.0.0.0/8, 192.0.2.7,2001:db8::/32',
+      CORS_ORIGINS: 'https://a.example,http://localhost:5173',
+    };
+    expect(readSettings(apiSettings, { ...good, ...lists })).toMatchObject({
+      TRUST_PROXY: ['10.0.0.0/8', '192.0.2.7', '2001:db8::/32'],
+      CORS_ORIGINS: ['https://a.example', 'http://localhost:5173'],
+    });
   });
 
   test('of the codec endpoint take several origins', () => {

@@ -1,18 +1,24 @@
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { Writable } from 'node:stream';
-import type { ProviderEvents } from '../../activities/providers/provider-events.ts';
 import { createApp } from '../../api/app.ts';
+import { createCallLog } from '../../api/call-log.ts';
+import { rememberCredentials } from '../../api/credentials.ts';
+import type { ApiDeps } from '../../api/deps.ts';
+import { createKeyUsage } from '../../api/key-usage.ts';
+import { keyPermissions } from '../../api/permissions.ts';
 import { sharedBacklog } from '../../api/probe.ts';
-import { permissions } from '../../api/route.ts';
 import type { PaymentClient } from '../../api/temporal/payment-client.ts';
-import type { WebhookDeps } from '../../api/webhook-deps.ts';
-import { storeApiKey, storeOperatorKey } from '../../prisma/api-keys.ts';
+import { storeApiKey } from '../../prisma/api-keys.ts';
+import { bySystem } from '../../prisma/audit-logs.ts';
 import { createMerchant } from '../../prisma/merchants.ts';
+import { makeOperatorKey } from '../../prisma/operator-keys.ts';
+import { createAccessTokens } from '../../runtime/access-token.ts';
 import { createAddressGuard } from '../../runtime/address-guard.ts';
 import { makeKey } from '../../runtime/api-key.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { createApiMetrics } from '../../runtime/metrics.ts';
+import { createRateLimits } from '../../runtime/rate-limits.ts';
 import { createSecretBox } from '../../runtime/secret-box.ts';
 import type { TestDatabase } from './database.ts';
 
@@ -47,12 +53,11 @@ const noTemporal: PaymentClient = {
 
 /** Serves the API on a free port. Close it in `afterAll`. */
 export async function startApi(
-  { db }: TestDatabase,
+  { db, url: databaseUrl }: TestDatabase,
   temporal: Partial<PaymentClient> = {},
-  webhookDeps: Partial<WebhookDeps> = {},
-  providerEvents: ReadonlyMap<string, ProviderEvents> = new Map(),
+  others: Partial<ApiDeps> = {},
 ): Promise<ApiServer> {
-  const apiKeyPepper = randomBytes(32).toString('hex');
+  const { apiKeyPepper = randomBytes(32).toString('hex') } = others;
   let log = '';
   const sink = new Writable({
     write(chunk, _encoding, done) {
@@ -63,13 +68,30 @@ export async function startApi(
   const payments = { ...noTemporal, ...temporal };
   const logger = createLogger('api', 'info', sink);
   const metrics = createApiMetrics(db.pool);
-  const webhooks = {
+  const credentials = rememberCredentials(db, databaseUrl, logger);
+  const deps: ApiDeps = {
+    db,
+    payments,
+    logger,
+    metrics,
+    apiKeyPepper,
+    credentials,
+    accessTokens: createAccessTokens(new Map([['test', randomBytes(32)]]), 'payment-orchestrator'),
+    rateLimits: createRateLimits({ redisUrl: null, logger }),
+    keyUsage: createKeyUsage(db, logger),
+    callLog: createCallLog(db, logger, metrics),
+    httpPolicy: {
+      trustedProxies: [],
+      corsOrigins: [],
+      addressLimitPerMinute: 1_000_000,
+      wrongSecretLimitPerMinute: 1_000_000,
+    },
     secretBox: createSecretBox(new Map([['test', randomBytes(32)]])),
     addressGuard: createAddressGuard({ allowsPrivate: true }),
-    ...webhookDeps,
+    providerEvents: new Map(),
+    backlog: sharedBacklog(db),
+    ...others,
   };
-  const backlog = sharedBacklog(db);
-  const deps = { db, payments, logger, metrics, apiKeyPepper, webhooks, providerEvents, backlog };
   const server = createServer(createApp(deps));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
@@ -77,20 +99,22 @@ export async function startApi(
   return {
     url: `http://127.0.0.1:${address.port}`,
     log: () => log,
-    async keyFor(merchantId, { isTest = true, permissions: allowed = Object.keys(permissions) } = {}) {
+    async keyFor(merchantId, { isTest = true, permissions: allowed = keyPermissions } = {}) {
       await createMerchant(db, { id: merchantId, name: merchantId });
-      const key = makeKey(isTest ? 'test' : 'live', apiKeyPepper);
-      await storeApiKey(db, merchantId, { ...key, name: 'key', isTest, permissions: allowed });
+      const key = makeKey(isTest ? 'test' : 'live', deps.apiKeyPepper);
+      await storeApiKey(db, merchantId, { ...key, name: 'key', isTest, permissions: allowed, isUnlimited: true });
       return key.text;
     },
     async operatorKey() {
-      const key = makeKey('operator', apiKeyPepper);
-      await storeOperatorKey(db, { ...key, name: 'operator' });
+      const key = makeKey('operator', deps.apiKeyPepper);
+      await makeOperatorKey(db, { ...key, name: 'operator', permissions: null }, bySystem(new Date()));
       return key.text;
     },
     close() {
       server.closeAllConnections();
       server.close();
+      for (const part of [deps.credentials, deps.rateLimits, deps.keyUsage, deps.callLog])
+        part.close().catch(() => undefined);
     },
   };
 }

@@ -5,12 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import pg from 'pg';
-import { permissions } from '../../api/route.ts';
-import { storeApiKey, storeOperatorKey } from '../../prisma/api-keys.ts';
+import { keyPermissions } from '../../api/permissions.ts';
+import { storeApiKey } from '../../prisma/api-keys.ts';
+import { bySystem } from '../../prisma/audit-logs.ts';
 import { type Database, openDatabase } from '../../prisma/database.ts';
 import type { MerchantSettings } from '../../prisma/merchant-settings.ts';
 import { changeMerchantSettings, createMerchant } from '../../prisma/merchants.ts';
 import { applyMigrations } from '../../prisma/migrate.ts';
+import { makeOperatorKey } from '../../prisma/operator-keys.ts';
 import { makeKey } from '../../runtime/api-key.ts';
 import { createDataConverter } from '../../runtime/temporal.ts';
 import { ensureDatabase, postgresProcess } from '../../workers/dev/postgres.ts';
@@ -51,6 +53,8 @@ export interface World {
   readonly api: TestProcess;
   /** Another worker process, not started yet. */
   anotherWorker(): TestProcess;
+  /** Another API process, not started yet, with the same settings at an address of its own. */
+  anotherApi(): Promise<{ readonly url: string; readonly process: TestProcess }>;
   /** A key of the platform's operators. */
   readonly operatorKey: string;
   createMerchant(settings?: Partial<MerchantSettings>): Promise<TestMerchant>;
@@ -101,6 +105,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     TEMPORAL_ADDRESS: ground.temporalAddress,
     PAYLOAD_CODEC_KEYS: `test:${secrets.codecKey.toString('base64')}`,
     API_KEY_PEPPER: secrets.pepper,
+    TOKEN_SIGNING_KEYS: `test:${randomBytes(32).toString('base64')}`,
+    ADDRESS_LIMIT_PER_MINUTE: '1000000', // everything comes from one address here
+    WRONG_SECRET_LIMIT_PER_MINUTE: '1000000',
     API_PORT: String(apiPort),
     EASYPAY_URL: ground.easypayUrl,
     ...secrets.easypay,
@@ -130,7 +137,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     apiUrl,
     easypayWebhookSecret: secrets.easypay.EASYPAY_WEBHOOK_SECRET,
     bank: bankAt(ground.simulatorsUrl),
-    operatorKey: await makeOperatorKey(db, secrets.pepper),
+    operatorKey: await operatorKeyOf(db, secrets.pepper),
     merchant: await makeMerchant(db, secrets.pepper, {}),
     db,
     admin,
@@ -141,6 +148,17 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       const another = testProcess({ ...workerSpec, name: 'another worker' }, log(`worker-${processes.length}`));
       processes.unshift(another);
       return another;
+    },
+    async anotherApi() {
+      const [port = 0] = await freePorts(1);
+      const url = `http://${host}:${port}`;
+      const spec = ourProcess('another api', 'api/main.ts', httpReady(`${url}/health/ready`), {
+        ...env,
+        API_PORT: String(port),
+      });
+      const another = testProcess(spec, log(`api-${processes.length}`));
+      processes.unshift(another);
+      return { url, process: another };
     },
     createMerchant: (settings = {}) => makeMerchant(db, secrets.pepper, settings),
     async outside<T>(path: string, init: RequestInit = {}) {
@@ -232,15 +250,15 @@ async function makeMerchant(db: Database, pepper: string, settings: Partial<Merc
   await changeMerchantSettings(db, id, { routing: onlyEasypay, ...settings });
   const keyOf = async (isTest: boolean) => {
     const key = makeKey(isTest ? 'test' : 'live', pepper);
-    await storeApiKey(db, id, { ...key, name: 'key', isTest, permissions: Object.keys(permissions) });
+    await storeApiKey(db, id, { ...key, name: 'key', isTest, permissions: keyPermissions, isUnlimited: true });
     return key.text;
   };
   return { id, testKey: await keyOf(true), liveKey: await keyOf(false) };
 }
 
-async function makeOperatorKey(db: Database, pepper: string): Promise<string> {
+async function operatorKeyOf(db: Database, pepper: string): Promise<string> {
   const key = makeKey('operator', pepper);
-  await storeOperatorKey(db, { ...key, name: 'operator' });
+  await makeOperatorKey(db, { ...key, name: 'operator', permissions: null }, bySystem(new Date()));
   return key.text;
 }
 

@@ -360,12 +360,8 @@ const keys: Case[] = [
     .filter((route) => routes[route].who === 'operator')
     .map((route) => denied('merchant', routes[route].path)),
   denied('merchant', '/discrepancies', get),
-  ...['capture', 'cancel', 'refund'].map((act) =>
-    denied('operator', `/payments/{captured}/${act}`, { status: 401, code: 'unauthorized' }),
-  ),
-  ...['/balance', '/ledger', ...reads].map((path) =>
-    denied('operator', path, { ...get, status: 401, code: 'unauthorized' }),
-  ),
+  ...['capture', 'cancel', 'refund'].map((act) => denied('operator', `/payments/{captured}/${act}`)),
+  ...['/balance', '/ledger', ...reads].map((path) => denied('operator', path, get)),
   ...['capture', 'cancel', 'refund'].map((act) => denied('reader', `/payments/{captured}/${act}`)),
   ...['/balance', '/ledger', '/payments/{captured}/refunds', '/refunds/{refund}'].map((path) =>
     denied('payments', path, get),

@@ -149,8 +149,8 @@ const choices: Case[] = [
     null: null,
     'an array': [true],
     'an object': {},
-    'not the mode of the key': false,
   }),
+  { name: 'is_test: not the mode of the key', change: { is_test: false }, at: '/is_test', code: 'wrong_mode' },
 ];
 
 const entries = (count: number) =>
@@ -515,7 +515,7 @@ const lists: Case[] = [
   queried('of attempts', `${somePayment}/attempts?limit=5`, 'limit'),
   queried('of a payment’s events', `${somePayment}/events?limit=5`, 'limit'),
   queried('of the version', '/api/v1/version?x=1', 'x'),
-  queried('of health', '/health/detailed?x=1', 'x'),
+  queried('of health', '/health?x=1', 'x'),
   missing('the attempts of a payment that does not exist', 'GET', `${somePayment}/attempts`),
   missing('the events of a payment that does not exist', 'GET', `${somePayment}/events`),
   missing('the attempts of an id that is none', 'GET', '/api/v1/payments/%00/attempts'),
@@ -718,13 +718,18 @@ const secrets = [...new Set(cardNumbers.map((one) => one.secret ?? visa))];
 
 /** By name, so that the cases can stand in a table before the keys exist. */
 const keys = new Map<string, string>();
-const denied = (name: string, authorization: () => string | readonly string[] | null, status = 401): Case => ({
+const denied = (
+  name: string,
+  authorization: () => string | readonly string[] | null,
+  status = 401,
+  code = status === 401 ? 'unauthorized' : 'forbidden',
+): Case => ({
   name: `Authorization: ${name}`,
   get headers() {
     return { authorization: authorization() };
   },
   status,
-  code: status === 401 ? 'unauthorized' : 'forbidden',
+  code,
 });
 const keyNamed = (name: string) => keys.get(name) ?? '';
 const bearer = (name: string) => () => `Bearer ${keyNamed(name)}`;
@@ -743,10 +748,10 @@ const callers: Case[] = [
   denied('a changed checksum', () => `Bearer ${keyNamed('good').replace(/.$/, (last) => (last === '0' ? '1' : '0'))}`),
   denied('upper case', () => `Bearer ${keyNamed('good').toUpperCase()}`),
   denied('the key of one mode renamed to the other', bearer('renamed to live')),
-  denied('a revoked key', bearer('revoked')),
-  denied('an expired key', bearer('expired')),
-  denied('a key of a suspended merchant', bearer('suspended')),
-  denied("an operator's key", bearer('operator')),
+  denied('a revoked key', bearer('revoked'), 401, 'api_key_revoked'),
+  denied('an expired key', bearer('expired'), 401, 'api_key_expired'),
+  denied('a key of a suspended merchant', bearer('suspended'), 403, 'merchant_suspended'),
+  denied("an operator's key", bearer('operator'), 403),
   denied('two, the good one first', () => [`Bearer ${keyNamed('good')}`, 'Bearer other']),
   denied('two, the good one last', () => ['Bearer other', `Bearer ${keyNamed('good')}`]),
   denied('ten thousand characters', () => `Bearer ${'x'.repeat(10_000)}`),

@@ -11,22 +11,29 @@ import type { Round, Row } from '../../bench/rounds.ts';
 const root = join(import.meta.dirname, '../..');
 const run = promisify(execFile);
 
-test('the benchmark measures payments whose webhooks arrive, refunds, and reads of many payments, and judges its aims', async () => {
+test('the benchmark measures payments whose webhooks arrive, refunds, what a key costs, and reads of many payments, and judges its aims', async () => {
   const args = [
     '--disable-warning=ExperimentalWarning',
     'bench/main.ts',
     '--quick',
     '--only',
-    'webhook,void,refund,read',
+    'webhook,void,refund,known,read',
   ];
   const { stdout } = await run(process.execPath, args, { cwd: root });
   const kinds = [...stdout.matchAll(/^\| (\d+) +\| (\S+) +\| \d+\.\d \(/gm)].map(
     ([, clients, kind]) => `${kind} ${clients}`,
   );
+  const access = ['open 1', 'known 1', 'open 24', 'known 24'];
   const payments = ['floor 1', 'webhook 1', 'floor 24', 'webhook 24'];
-  expect(kinds).toEqual([...payments, 'floor 1', 'void 1', 'refund 1', 'read 24']);
+  expect(kinds).toEqual([...payments, 'floor 1', 'void 1', 'refund 1', ...access, 'read 24']);
   expect(stdout).toMatch(/### Reads, with 3,000 payments stored/);
-  for (const aim of ['with one webhook delivered', 'one void alone', 'one refund alone', 'reads by id'])
+  for (const aim of [
+    'with one webhook delivered',
+    'one void alone',
+    'one refund alone',
+    'a request with a key',
+    'reads by id',
+  ])
     expect(stdout).toMatch(new RegExp(`^\\| ${aim}.*(?:met|\\*\\*not met\\*\\*)`, 'm'));
 });
 
@@ -48,7 +55,7 @@ test('a comparison measures nothing else unless that is named, and the page gets
   expect([compared.against, compared.wants('payment'), compared.writes]).toEqual(['v1', false, ['against']]);
   const both = readOptions(['--against', 'v1', '--only', 'payment,capture,void,refund', '--write-docs']);
   expect([both.wants('payment'), both.wants('mail'), both.writes]).toEqual([true, false, ['movements', 'against']]);
-  expect(readOptions(['--write-docs']).writes).toEqual(['payments', 'movements', 'stored']);
+  expect(readOptions(['--write-docs']).writes).toEqual(['payments', 'movements', 'access', 'stored']);
   expect(() => readOptions(['--only', 'refund', '--write-docs'])).toThrow('whole chapters');
   expect(() => readOptions(['--quick', '--write-docs'])).toThrow('whole chapters');
 });

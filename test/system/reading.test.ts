@@ -197,7 +197,7 @@ describe('health', () => {
     readonly degraded: string[];
     readonly checks: Record<string, Record<string, unknown>>;
   }
-  const detailed = () => get<Detailed>('/health/detailed', null);
+  const detailed = () => get<Detailed>('/health/detailed', world.operatorKey);
 
   test('is ok while all run, with a worker at work', async () => {
     const { status, body } = await detailed();

@@ -2,13 +2,16 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { findApiKey } from '../../prisma/api-keys.ts';
+import { platformRoles } from '../../api/permissions.ts';
+import { findApiKey, findOperatorKey, findSession } from '../../prisma/credentials.ts';
 import { giveUpDelivery } from '../../prisma/deliveries.ts';
 import { createMerchant } from '../../prisma/merchants.ts';
 import { disableWebhookEndpoint } from '../../prisma/webhook-endpoints.ts';
 import { isSecret, parseKey } from '../../runtime/api-key.ts';
+import { invitationHash } from '../../runtime/invitation.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
 import { deliveriesOf, insertEndpoint, insertEvent } from '../support/deliveries.ts';
+import { sessionFor, testAccessTokens } from '../support/session.ts';
 
 const pepper = 'a pepper of at least thirty-two characters';
 let database: TestDatabase;
@@ -30,22 +33,39 @@ const messageOf = (work: Promise<unknown>): Promise<string> =>
     (error: unknown) => (error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error)),
   );
 
+const actsOn = async (resourceId: string) =>
+  (
+    await database.admin.query<{ action: string; user_id: string; request_data: Record<string, unknown> }>(
+      'SELECT action, user_id, request_data FROM audit_logs WHERE resource_id = $1 ORDER BY created_at, id',
+      [resourceId],
+    )
+  ).rows;
+const namesOf = async (resourceId: string) => (await actsOn(resourceId)).map(({ action }) => action);
+
 test('a merchant, its key and its settings are made by command, and the key opens what it says', async () => {
   const { id } = await admin<{ id: string }>('create-merchant', 'Bookshop');
   const made = await admin<{ key_id: string; api_key: string }>('create-api-key', id, '--live', '--name', 'shop');
   const key = parseKey(made.api_key);
   expect(key).toMatchObject({ kind: 'live', keyId: made.key_id });
-  const stored = await findApiKey(database.db, made.key_id, new Date());
-  expect(stored).toMatchObject({ merchantId: id, isTest: false, isActive: true });
+  const stored = await findApiKey(database.db, made.key_id);
+  expect(stored).toMatchObject({ merchantId: id, isTest: false, status: 'active' });
   expect(isSecret(key?.secret ?? '', stored?.secretHash ?? '', pepper)).toBe(true);
   expect(JSON.stringify(stored)).not.toContain(key?.secret);
 
   const settings = await admin<Record<string, number>>('change-settings', id, '{"expires_after":600}');
   expect(settings).toMatchObject({ expires_after: 600, ask_for: 86_400, wait: 10, payer_emails: true });
-  expect((await findApiKey(database.db, made.key_id, new Date()))?.settings.expires_after).toBe(600);
+  expect((await findApiKey(database.db, made.key_id))?.settings.expires_after).toBe(600);
 
   expect(await admin<unknown>('revoke-api-key', made.key_id)).toEqual({ revoked: true });
-  expect((await findApiKey(database.db, made.key_id, new Date()))?.isActive).toBe(false);
+  expect((await findApiKey(database.db, made.key_id))?.status).toBe('revoked');
+
+  const acts = [...(await actsOn(id)), ...(await actsOn(`key_${made.key_id}`))];
+  expect(acts.map(({ action, user_id }) => [action, user_id])).toEqual([
+    ['merchant.created', 'cli'],
+    ['merchant.changed', 'cli'],
+    ['api_key.created', 'cli'],
+    ['api_key.revoked', 'cli'],
+  ]);
 });
 
 test('settings that are not allowed change nothing and are named', async () => {
@@ -57,10 +77,111 @@ test('settings that are not allowed change nothing and are named', async () => {
   expect(row.settings).toEqual({});
 });
 
+test('a merchant is suspended and activated by command', async () => {
+  const { id } = await createMerchant(database.db, { id: 'mer_shop', name: 'Bookshop' });
+  expect(await admin<unknown>('suspend-merchant', id)).toEqual({ id, status: 'suspended' });
+  expect(await admin<unknown>('activate-merchant', id)).toEqual({ id, status: 'active' });
+  expect(await namesOf(id)).toEqual(['merchant.suspended', 'merchant.activated']);
+  expect(await messageOf(admin('suspend-merchant', 'mer_nobody'))).toContain('There is no merchant mer_nobody');
+});
+
+test('a key has the limits and permissions that the command names, the usual ones without', async () => {
+  const { id } = await createMerchant(database.db, { id: 'mer_bakery', name: 'Bakery' });
+  const keyWith = async (...options: string[]) =>
+    findApiKey(database.db, (await admin<{ key_id: string }>('create-api-key', id, ...options)).key_id);
+  const limits = ['--per-minute', '7', '--per-hour', '70', '--permissions', 'payments:read'];
+  const [usual, limited, unlimited, ...refused] = await Promise.all([
+    keyWith(),
+    keyWith(...limits),
+    keyWith('--unlimited'),
+    messageOf(admin('create-api-key', id, '--per-minute', '0')),
+    messageOf(admin('create-api-key', id, '--permissions', 'payments:read,users:write,merchants:read')),
+    messageOf(admin('create-api-key', 'mer_nobody')),
+  ]);
+  expect(usual).toMatchObject({ perMinute: 100, perHour: 1_000, perDay: 10_000, isTest: true });
+  expect(limited).toMatchObject({ perMinute: 7, perHour: 70, perDay: 10_000, permissions: ['payments:read'] });
+  expect(unlimited).toMatchObject({ perMinute: 1_000_000, perHour: 60_000_000, perDay: 1_000_000_000 });
+  expect(refused).toEqual([
+    expect.stringContaining('1 to 1000000'),
+    expect.stringContaining('users:write, merchants:read: not among'),
+    expect.stringContaining('There is no merchant mer_nobody'),
+  ]);
+});
+
+test('an operator’s key has the permissions that the command names, and ends by command', async () => {
+  const [some, all, refused] = await Promise.all([
+    admin<{ key_id: string }>('create-operator-key', '--permissions', 'merchants:read,system:read'),
+    admin<{ key_id: string }>('create-operator-key'),
+    messageOf(admin('create-operator-key', '--permissions', 'payments:write')),
+  ]);
+  const record = (keyId: string) => findOperatorKey(database.db, keyId);
+  expect(await record(some.key_id)).toMatchObject({ permissions: ['merchants:read', 'system:read'] });
+  expect((await record(all.key_id))?.permissions.toSorted()).toEqual([...platformRoles.operator].toSorted());
+  expect(refused).toContain('not among');
+  const revoked = [await admin('revoke-operator-key', some.key_id), await admin('revoke-operator-key', some.key_id)];
+  expect(revoked).toEqual([{ revoked: true }, { revoked: false }]);
+  expect(await record(some.key_id)).toMatchObject({ status: 'revoked' });
+  expect(await record(all.key_id)).toMatchObject({ status: 'active' });
+  expect(await namesOf(`opk_${some.key_id}`)).toEqual(['operator_key.created', 'operator_key.revoked']);
+});
+
+describe('people', () => {
+  const userOf = async (id: string) => (await database.admin.query('SELECT * FROM users WHERE id = $1', [id])).rows[0];
+
+  test('of the platform are invited by command, and the token is kept as a hash alone', async () => {
+    const invitation = ['--email', 'ann@example.com', '--name', 'Ann', '--role', 'auditor'];
+    const made = await admin<{ user_id: string; invitation_token: string }>('invite-operator', ...invitation);
+    const user = await userOf(made.user_id);
+    expect(user).toMatchObject({
+      merchant_id: null,
+      email: 'ann@example.com',
+      name: 'Ann',
+      role: 'auditor',
+      status: 'invited',
+      invitation_hash: invitationHash(made.invitation_token, pepper),
+    });
+    expect(JSON.stringify(user)).not.toContain(made.invitation_token);
+    const [act] = await actsOn(made.user_id);
+    expect(act).toMatchObject({ action: 'user.invited', user_id: 'cli' });
+    expect(JSON.stringify(act), 'no names').not.toMatch(/ann/i);
+    expect(await messageOf(admin('invite-operator', '--email', 'bob@example.com', '--role', 'owner'))).toContain(
+      'role',
+    );
+    expect(await messageOf(admin('invite-operator', '--email', 'bob', '--role', 'auditor'))).toContain('--email');
+  });
+
+  test('of a merchant are invited anew by command, which voids the token before', async () => {
+    const { id } = await createMerchant(database.db, { id: 'mer_books', name: 'Bookshop' });
+    const invitation = [id, '--email', 'ada@example.com', '--role', 'owner'];
+    const first = await admin<{ user_id: string; invitation_token: string }>('invite-user', ...invitation);
+    const second = await admin<{ user_id: string; invitation_token: string }>('invite-user', ...invitation);
+    expect(second.user_id).toBe(first.user_id);
+    expect(await userOf(first.user_id)).toMatchObject({
+      merchant_id: id,
+      role: 'owner',
+      invitation_hash: invitationHash(second.invitation_token, pepper),
+    });
+    expect(await messageOf(admin('invite-user', 'mer_nobody', ...invitation.slice(1)))).toContain('mer_nobody');
+  });
+
+  test('lose their authenticator and their sessions by command', async () => {
+    const session = await sessionFor(database.db, testAccessTokens(), { merchantId: null, role: 'operator' });
+    await database.admin.query(
+      `UPDATE users SET totp_secret = 's', totp_confirmed_at = now(), recovery_code_hashes = '{h}' WHERE id = $1`,
+      [session.userId],
+    );
+    expect(await admin<unknown>('reset-totp', session.userId)).toEqual({ reset: true });
+    expect(await userOf(session.userId)).toMatchObject({ totp_secret: null, totp_confirmed_at: null });
+    expect(await findSession(database.db, session.sessionId)).toMatchObject({ isRevoked: true });
+    expect(await admin<unknown>('reset-totp', 'usr_nobody')).toEqual({ reset: false });
+    expect(await namesOf(session.userId)).toEqual(['user.totp_reset']);
+  });
+});
+
 test('an operator’s key is no merchant’s key', async () => {
   const made = await admin<{ key_id: string; operator_key: string }>('create-operator-key', '--name', 'Ann');
   expect(parseKey(made.operator_key)?.kind).toBe('operator');
-  expect(await findApiKey(database.db, made.key_id, new Date())).toBeNull();
+  expect(await findApiKey(database.db, made.key_id)).toBeNull();
 });
 
 describe('deliveries that were given up', () => {

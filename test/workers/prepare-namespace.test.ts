@@ -7,7 +7,16 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { createLogger } from '../../runtime/logger.ts';
 import { findTemporalProgram, temporalProcess } from '../../workers/dev/temporal-server.ts';
 import { prepareNamespace } from '../../workers/prepare-namespace.ts';
-import { paymentTaskQueue, searchAttributes, sweepEverySeconds, sweepScheduleId } from '../../workflows/contract.ts';
+import {
+  cleanupEverySeconds,
+  cleanupScheduleId,
+  cleanupWorkflowType,
+  paymentTaskQueue,
+  searchAttributes,
+  sweepEverySeconds,
+  sweepScheduleId,
+  sweepWorkflowType,
+} from '../../workflows/contract.ts';
 import { type TestProcess, testProcess } from '../support/test-process.ts';
 import { freePorts } from '../support/world.ts';
 
@@ -42,13 +51,20 @@ afterAll(async () => {
 
 const prepare = () => prepareNamespace(worker, 'default', {}, logger);
 
-test('a new namespace gets the search attributes and the schedule of the sweep', async () => {
+test('a new namespace gets the search attributes', async () => {
   await prepare();
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace: 'default' });
   expect(Object.keys(customAttributes)).toEqual(expect.arrayContaining(Object.keys(searchAttributes)));
-  const { spec, action } = await client.schedule.getHandle(sweepScheduleId).describe();
-  expect(spec.intervals).toMatchObject([{ every: sweepEverySeconds * 1000 }]);
-  expect(action.taskQueue).toBe(paymentTaskQueue);
+});
+
+test.each([
+  ['sweep', sweepScheduleId, sweepEverySeconds, sweepWorkflowType],
+  ['cleanup', cleanupScheduleId, cleanupEverySeconds, cleanupWorkflowType],
+])('a new namespace gets the schedule of the %s', async (_name, scheduleId, seconds, workflowType) => {
+  await prepare();
+  const { spec, action } = await client.schedule.getHandle(scheduleId).describe();
+  expect(spec.intervals).toMatchObject([{ every: seconds * 1000 }]);
+  expect(action).toMatchObject({ workflowType, taskQueue: paymentTaskQueue });
 });
 
 test('a schedule of an earlier version becomes what this one wants, and stays paused if it was', async () => {

@@ -195,7 +195,6 @@ describe('an operator’s act is refused, and leaves no trace in the history,', 
     expect(await refusal(payment, retryNow, [act])).toMatch(/nothing to retry/);
     await payment.handle.terminate('end of the test');
   });
-
 });
 
 test('two who cancel the same payment are told the same end', async () => {

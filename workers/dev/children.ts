@@ -87,6 +87,7 @@ export function api(settings: DevSettings, secrets: Secrets, surroundings: Surro
     ...ownProcess('api', 'api/main.ts', settings, {
       ...engineAndDatabase(settings, secrets, surroundings),
       API_KEY_PEPPER: secrets.api_key_pepper,
+      TOKEN_SIGNING_KEYS: secrets.token_signing_keys,
       ...eventProofs(secrets),
       PAYPAL_URL: addresses(settings).paypal,
       ...paypalClient(secrets),

@@ -77,6 +77,22 @@ export function webhookEndpointIdOf(identity: PaymentIdentity): string {
   return derivedId('whe', [identity.merchantId, mode, 'create_webhook_endpoint', '', identity.idempotencyKey]);
 }
 
+/** The id of the merchant that this key of the platform's creates. */
+export function merchantIdOf(idempotencyKey: string): string {
+  return derivedId('mer', ['create_merchant', idempotencyKey]);
+}
+
+/** The id of the customer that this key creates. */
+export function customerIdOf(identity: PaymentIdentity): string {
+  const mode = identity.isTest ? 'test' : 'live';
+  return derivedId('cus', [identity.merchantId, mode, 'create_customer', '', identity.idempotencyKey]);
+}
+
+/** The id of the user whom this key of the merchant's invites. */
+export function userIdOf(merchantId: string, idempotencyKey: string): string {
+  return derivedId('usr', [merchantId, 'invite_user', idempotencyKey]);
+}
+
 /** `prefix_` and 130 bits of SHA-256 over the parts, in Crockford's base32 (26 characters). JSON keeps the parts apart. */
 function derivedId(prefix: string, parts: readonly (string | number)[]): string {
   const digest = sha256(utf8ToBytes(JSON.stringify([prefix, ...parts])));

@@ -1,0 +1,76 @@
+import { z } from 'zod';
+import type { UserRow } from '../prisma/users.ts';
+import { Problem } from './errors.ts';
+import { merchantRoles, platformRoles } from './permissions.ts';
+import { words } from './text.ts';
+
+const instant = z.iso.datetime();
+const mailLengthMax = 254;
+
+/** A role of a merchant's users. */
+export const merchantRole = z.enum(Object.keys(merchantRoles) as [keyof typeof merchantRoles]);
+
+/** What people are called by. */
+export const userFields = {
+  email: z.email().max(mailLengthMax),
+  name: words(200),
+};
+
+/** A password to be: its length in characters, and what it may not be, are judged with its owner at hand. */
+export const newPassword = z.string().max(1_000).describe('12 to 200 characters; not the e-mail address, not the name');
+
+/** Any text that somebody may send as the password that they have. */
+export const givenPassword = z.string().min(1).max(1_000);
+
+/** What an authenticator shows. */
+export const totpCode = z.string().regex(/^\d{6}$/, 'must be 6 digits');
+
+/** A user as those see them who manage users, and they themselves. */
+export const userSchema = z
+  .object({
+    id: z.string(),
+    email: z.string(),
+    name: z.string().nullable(),
+    role: z.enum([...Object.keys(merchantRoles), ...Object.keys(platformRoles)] as [string]),
+    status: z.enum(['invited', 'active', 'suspended']),
+    has_totp: z.boolean().describe('Whether logins need a code of an authenticator'),
+    invited_by: z.string().describe('`user:…`, `api_key:…`, or the platform'),
+    invitation_expires_at: instant.nullable().describe('Null: there is no invitation to accept'),
+    last_login_at: instant.nullable(),
+    created_at: instant,
+    updated_at: instant,
+  })
+  .meta({ id: 'User' });
+
+/** The same with the invitation, for the answer to the request that made it alone. */
+export const invitedUserSchema = userSchema
+  .extend({
+    invitation_token: z
+      .string()
+      .optional()
+      .describe('`poi_…`, for 7 days: hand it to the person. Shown this once: absent from the answer to a repeat'),
+  })
+  .meta({ id: 'InvitedUser' });
+
+/** A row as the wire has it. */
+export function toUserObject(row: UserRow): z.infer<typeof userSchema> {
+  return {
+    id: row.id,
+    email: row.email,
+    name: row.name,
+    role: row.role,
+    status: row.status === 'invited' || row.status === 'active' ? row.status : 'suspended',
+    has_totp: row.totpConfirmedAt !== null,
+    invited_by: row.invitedBy,
+    invitation_expires_at: row.invitationExpiresAt?.toISOString() ?? null,
+    last_login_at: row.lastLoginAt?.toISOString() ?? null,
+    created_at: row.createdAt.toISOString(),
+    updated_at: row.updatedAt.toISOString(),
+  };
+}
+
+/** The id of a user, as it stands in a path; anything else is of nobody. */
+export function requireUserId(text: string): string {
+  if (/^usr_[0-9a-hjkmnp-tv-z]{26}$/.test(text)) return text;
+  throw new Problem('not_found');
+}

@@ -1,0 +1,259 @@
+import { type ActOrigin, logAct } from './audit-logs.ts';
+import type { Database } from './database.ts';
+import type { Prisma } from './generated/client.ts';
+
+/** What is read of a user: no hash and no secret. */
+const shown = {
+  id: true,
+  merchantId: true,
+  email: true,
+  name: true,
+  role: true,
+  status: true,
+  invitedBy: true,
+  invitationExpiresAt: true,
+  totpConfirmedAt: true,
+  lastLoginAt: true,
+  createdAt: true,
+  updatedAt: true,
+} as const satisfies Prisma.UserSelect;
+
+/** A user without what proves who it is. `status` is `invited`, `active` or `suspended`. */
+export type UserRow = Prisma.UserGetPayload<{ select: typeof shown }>;
+
+/** A person to invite. */
+export interface NewInvitation {
+  /** Of the user to make; somebody who was invited before keeps theirs. */
+  readonly id: string;
+  readonly email: string;
+  readonly name: string | null;
+  readonly role: string;
+  readonly invitationHash: string;
+  readonly expiresAt: Date;
+}
+
+/** The user who manages others, as they are while nobody else changes the merchant's users; null: it is not a user of theirs. */
+export type Manager = Pick<UserRow, 'role' | 'status'> | null;
+
+/**
+ * `invited`: from now on this invitation alone counts, also where the person was invited before. `existing`: the id has a row
+ * already. `email_taken`: the address belongs to somebody who is not waiting for an invitation. The last two stored nothing.
+ */
+export type InvitedUser =
+  | { readonly kind: 'invited' | 'existing'; readonly user: UserRow }
+  | { readonly kind: 'email_taken' };
+
+/**
+ * Invites a person to a merchant, or with null to the platform; invites anew who has not accepted yet. `judge` throws where the
+ * manager may not do that; `before` is the user as invited already. Throws where there is no such merchant.
+ */
+export async function inviteUser(
+  db: Database,
+  merchantId: string | null,
+  invitation: NewInvitation,
+  by: ActOrigin & { readonly managerId?: string | null },
+  judge: (manager: Manager, before: UserRow | null) => void = () => undefined,
+): Promise<InvitedUser> {
+  return db.prisma.$transaction(async (tx) => {
+    await lockUsersOf(tx, merchantId);
+    const existing = await tx.user.findFirst({ where: { id: invitation.id, merchantId }, select: shown });
+    if (existing !== null) return { kind: 'existing', user: existing };
+    const before = await findByEmail(tx, merchantId, invitation.email);
+    if (before !== null && before.status !== 'invited') return { kind: 'email_taken' };
+    judge(await managerOf(tx, merchantId, by.managerId), before);
+    const { name, role, invitationHash, expiresAt: invitationExpiresAt } = invitation;
+    const now = { role, invitationHash, invitationExpiresAt, invitedBy: by.actor, updatedAt: by.at };
+    const user =
+      before === null
+        ? await tx.user.create({
+            data: { ...now, id: invitation.id, merchantId, email: invitation.email, name, createdAt: by.at },
+            select: shown,
+          })
+        : await tx.user.update({ where: { id: before.id }, data: { ...now, ...(name && { name }) }, select: shown });
+    await logUserAct(tx, user, 'user.invited', { role, isRepeated: before !== null }, by);
+    return { kind: 'invited', user };
+  });
+}
+
+/** Any number of ours that nothing else locks: the platform has no row of its own. */
+const platformLock = 6_174_001;
+
+/** One after another per merchant: whoever decides on users finds all of them as they are. Payments do not wait. */
+async function lockUsersOf(tx: Prisma.TransactionClient, merchantId: string | null): Promise<void> {
+  if (merchantId === null) {
+    await tx.$executeRaw`SELECT pg_advisory_xact_lock(${platformLock})`;
+    return;
+  }
+  const rows = await tx.$queryRaw<object[]>`SELECT id FROM merchants WHERE id = ${merchantId} FOR NO KEY UPDATE`;
+  if (rows.length === 0) throw new Error(`There is no merchant ${merchantId}: list them and name one.`);
+}
+
+async function findByEmail(
+  tx: Prisma.TransactionClient,
+  merchantId: string | null,
+  email: string,
+): Promise<UserRow | null> {
+  const [found] = await tx.$queryRaw<{ id: string }[]>`
+    SELECT id FROM users WHERE coalesce(merchant_id, '') = coalesce(${merchantId}::text, '') AND lower(email) = lower(${email})`;
+  return found === undefined ? null : tx.user.findUnique({ where: { id: found.id }, select: shown });
+}
+
+async function managerOf(
+  tx: Prisma.TransactionClient,
+  merchantId: string | null,
+  managerId: string | null | undefined,
+): Promise<Manager> {
+  if (managerId == null) return null;
+  return tx.user.findFirst({ where: { id: managerId, merchantId }, select: { role: true, status: true } });
+}
+
+/** The user of this merchant with this id, or null. */
+export async function findUser(db: Database, merchantId: string, userId: string): Promise<UserRow | null> {
+  return db.prisma.user.findFirst({ where: { id: userId, merchantId }, select: shown });
+}
+
+/** Users of this merchant, newest first, after a position. */
+export async function listUsers(
+  db: Database,
+  merchantId: string,
+  page: { readonly after: { readonly createdAt: string; readonly id: string } | null; readonly limit: number },
+): Promise<UserRow[]> {
+  const { after, limit } = page;
+  const behind = after && {
+    OR: [{ createdAt: { lt: after.createdAt } }, { createdAt: after.createdAt, id: { lt: after.id } }],
+  };
+  return db.prisma.user.findMany({
+    where: { merchantId, ...behind },
+    select: shown,
+    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+    take: limit,
+  });
+}
+
+/** How things stand while nobody else changes the merchant's users. */
+export interface UserStanding {
+  readonly user: UserRow;
+  /** Whether the user ever accepted an invitation. */
+  readonly hasAccepted: boolean;
+  readonly manager: Manager;
+  /** Whether the merchant has an active owner beside this user. */
+  readonly hasAnotherOwner: boolean;
+}
+
+/** What a user shall be from now on; absent members stay. */
+export interface UserChange {
+  readonly role?: string | undefined;
+  readonly status?: 'invited' | 'active' | 'suspended' | undefined;
+  readonly name?: string | null | undefined;
+}
+
+/**
+ * Changes a user as `decide` says, which throws where that may not be. Whoever is suspended loses all sessions. What changes
+ * nothing writes nothing. Returns the user as it is then; null: there is none.
+ */
+export async function changeUser(
+  db: Database,
+  merchantId: string,
+  userId: string,
+  by: ActOrigin & { readonly managerId: string | null },
+  decide: (standing: UserStanding) => UserChange,
+): Promise<UserRow | null> {
+  return db.prisma.$transaction(async (tx) => {
+    await lockUsersOf(tx, merchantId);
+    const where = { id: userId, merchantId };
+    const found = await tx.user.findFirst({ where, select: { ...shown, passwordHash: true } });
+    if (found === null) return null;
+    const { passwordHash, ...user } = found;
+    const otherOwners = { merchantId, role: 'owner', status: 'active', id: { not: userId } };
+    const change = decide({
+      user,
+      hasAccepted: passwordHash !== null,
+      manager: await managerOf(tx, merchantId, by.managerId),
+      hasAnotherOwner: (await tx.user.count({ where: otherOwners })) > 0,
+    });
+    const { role = user.role, status = user.status, name = user.name } = change;
+    const changes = {
+      ...(role !== user.role && { role: { from: user.role, to: role } }),
+      ...(status !== user.status && { status: { from: user.status, to: status } }),
+      ...(name !== user.name && { name: 'changed' }),
+    };
+    if (Object.keys(changes).length === 0) return user;
+    const data = { role, status, name, updatedAt: by.at };
+    const changed = await tx.user.update({ where: { id: userId }, data, select: shown });
+    if (status === 'suspended') await endSessions(tx, userId, 'user_suspended', by.at);
+    await logUserAct(tx, changed, 'user.changed', changes, by);
+    return changed;
+  });
+}
+
+/** An invitation that can be accepted, with whom it is for. */
+export interface OpenInvitation {
+  readonly user: UserRow;
+  /** True for the platform's own people. */
+  readonly isMerchantActive: boolean;
+}
+
+/** The invitation with this hash; null: there is none that is open. */
+export async function findInvitation(db: Database, invitationHash: string, now: Date): Promise<OpenInvitation | null> {
+  const found = await db.prisma.user.findFirst({
+    where: { invitationHash, status: 'invited', invitationExpiresAt: { gt: now } },
+    select: { ...shown, merchant: { select: { status: true } } },
+  });
+  if (found === null) return null;
+  const { merchant, ...user } = found;
+  return { user, isMerchantActive: merchant === null || merchant.status === 'active' };
+}
+
+/** Makes the invited person an active user, once: null when the invitation is not open any more. */
+export async function acceptInvitation(
+  db: Database,
+  merchantId: string | null,
+  invitationHash: string,
+  accepted: { readonly passwordHash: string; readonly name: string | null },
+  by: Omit<ActOrigin, 'actor'>,
+): Promise<UserRow | null> {
+  return db.prisma.$transaction(async (tx) => {
+    await lockUsersOf(tx, merchantId);
+    const [user] = await tx.user.updateManyAndReturn({
+      where: { merchantId, invitationHash, status: 'invited', invitationExpiresAt: { gt: by.at } },
+      data: {
+        status: 'active',
+        passwordHash: accepted.passwordHash,
+        invitationHash: null,
+        invitationExpiresAt: null,
+        updatedAt: by.at,
+        ...(accepted.name && { name: accepted.name }),
+      },
+      select: shown,
+    });
+    if (user === undefined) return null;
+    await logUserAct(tx, user, 'user.accepted', { role: user.role }, { ...by, actor: `user:${user.id}` });
+    return user;
+  });
+}
+
+/** Ends the user's open sessions, but for the one that is named. */
+export async function endSessions(
+  tx: Prisma.TransactionClient,
+  userId: string,
+  reason: string,
+  at: Date,
+  exceptId: string | null = null,
+): Promise<void> {
+  await tx.authSession.updateMany({
+    where: { userId, revokedAt: null, ...(exceptId !== null && { id: { not: exceptId } }) },
+    data: { revokedAt: at, revokedReason: reason },
+  });
+}
+
+/** Writes down what was done to a user, in the transaction that does it. */
+export async function logUserAct(
+  tx: Prisma.TransactionClient,
+  user: Pick<UserRow, 'id' | 'merchantId'>,
+  action: string,
+  changes: Readonly<Record<string, unknown>>,
+  by: ActOrigin,
+): Promise<void> {
+  const { id: resourceId, merchantId } = user;
+  await logAct(tx, { ...by, action, resourceType: 'user', resourceId, merchantId, isTest: null, changes });
+}

@@ -1,0 +1,33 @@
+import { aPayment } from '../support/api-client.ts';
+
+/** A good body of every route that takes one, by its operation: it would do something if it were let in. */
+export const bodies: Readonly<Record<string, object>> = {
+  createPayment: aPayment(),
+  capturePayment: {},
+  cancelPayment: {},
+  refundPayment: {},
+  updatePayment: { description: 'changed' },
+  createWebhook: { url: 'https://receiver.example.com/hook' },
+  resolvePayment: { outcome: 'failed', evidence: 'statement', reason: 'looked up' },
+  resolveRefund: { outcome: 'failed', evidence: 'statement', reason: 'looked up' },
+  createCustomer: { name: 'Ada' },
+  updateCustomer: { name: 'Ada' },
+  updateOwnMerchant: { settings: { wait: 5 } },
+  createApiKey: { name: 'Another key', permissions: ['payments:read'] },
+  updateApiKey: { name: 'Renamed' },
+  createTokens: { grant: 'password', merchant_id: 'mer_x', email: 'ada@example.com', password: 'not it', mode: 'test' },
+  refreshTokens: { refresh_token: 'por_x' },
+  revokeToken: { token: 'por_x' },
+  validateToken: { token: 'x' },
+  checkPermissions: { permissions: ['payments:read'] },
+  cleanUp: {},
+  inviteUser: { email: 'ada@example.com', role: 'support' },
+  updateUser: { name: 'Ada' },
+  acceptInvitation: { invitation_token: 'poi_x', password: 'correct horse battery staple' },
+  beginTotp: { password: 'not it' },
+  confirmTotp: { code: '000000' },
+  changePassword: { current_password: 'not it', new_password: 'correct horse battery staple' },
+  createMerchant: { name: 'Another merchant' },
+  updateMerchant: { settings: { wait: 5 } },
+  closeDiscrepancy: { reason: 'put right by hand' },
+};

@@ -1,0 +1,150 @@
+import type { Operation } from '../fuzz/document.ts';
+import type { Canaries } from './canaries.ts';
+import { createFiller, type Filler, type Style } from './fill.ts';
+
+/** Somebody who calls, and what they may send in `Authorization`. */
+export interface Driver {
+  readonly kind: 'merchant' | 'operator';
+  readonly authorization: string;
+}
+
+/** What a drive did: how many answers there were of each status, and the ids of what was made, by the path that made it. */
+export interface Driven {
+  readonly statuses: Map<number, number>;
+  readonly ids: Map<string, string>;
+  /** Operations that were called. */
+  readonly sent: Set<string>;
+  /** Those that answered with a success at least once. */
+  readonly served: Set<string>;
+}
+
+/** Answers of these hold no request's text, and probes ask the engine. */
+const passedOver = /^(health|getMetrics$)/;
+
+const order = ['POST', 'PUT', 'GET', 'DELETE'];
+
+/** Shorter paths first, as they make what longer ones ask for; what ends things last. */
+function inOrder(operations: readonly Operation[]): Operation[] {
+  const rank = ({ method, path }: Operation) =>
+    (method === 'DELETE' ? 1_000 : 0) + 10 * path.split('{').length + order.indexOf(method);
+  return operations.filter(({ id }) => !passedOver.test(id)).toSorted((a, b) => rank(a) - rank(b));
+}
+
+/**
+ * Calls every operation of the document as these drivers, with canaries in all that they can say: body, query, path, headers.
+ * What is made is used where a path asks for it. Secrets that answers show become canaries.
+ */
+export async function drive(
+  apiUrl: string,
+  operations: readonly Operation[],
+  drivers: readonly Driver[],
+  canaries: Canaries,
+): Promise<Driven> {
+  const driven: Driven = { statuses: new Map(), ids: new Map(), sent: new Set(), served: new Set() };
+  for (const operation of inOrder(operations)) {
+    const call = (style: Style, headers: Record<string, string>) =>
+      send(apiUrl, operation, { style, headers, canaries, driven });
+    const own = drivers.filter((one) => mayCall(one, operation));
+    for (const { authorization } of own) {
+      await call('raw', { authorization });
+      await call('fitting', { authorization });
+    }
+    for (const headers of wrongHeaders(canaries, operation.id, own[0]?.authorization ?? '')) await call('raw', headers);
+  }
+  return driven;
+}
+
+function mayCall({ kind }: Driver, { caller }: Operation): boolean {
+  return caller === null || caller === 'anyone known' || caller === kind;
+}
+
+/** Headers for which a request is refused before its body is looked at. */
+function wrongHeaders(canaries: Canaries, operation: string, authorization: string): Record<string, string>[] {
+  const secret = () => canaries.make('secret', `${operation} Authorization`);
+  const basic = Buffer.from(`${secret()}:${secret()}`).toString('base64');
+  const person = canaries.make('person', `${operation} X-Request-Id`);
+  return [
+    ...[`Bearer ${secret()}`, `Basic ${basic}`, `Bearer ${secret()} ${secret()}`, secret()].map((wrong) => ({
+      authorization: wrong,
+    })),
+    { authorization, 'x-request-id': `${person}@canary.example` },
+    { authorization, 'x-signature': secret(), 'x-signature-nonce': secret() },
+  ];
+}
+
+interface Sending {
+  readonly style: Style;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly canaries: Canaries;
+  readonly driven: Driven;
+}
+
+async function send(
+  apiUrl: string,
+  operation: Operation,
+  { style, headers, canaries, driven }: Sending,
+): Promise<void> {
+  const { id, method, takesBytes, path } = operation;
+  const filler = createFiller(canaries, style);
+  const body = takesBytes ? { id: filler.text('event', id) } : filler.bodyOf(operation);
+  const response = await fetch(`${apiUrl}${targetOf(operation, filler, style, driven.ids)}`, {
+    method,
+    redirect: 'manual',
+    headers: {
+      'user-agent': `${filler.text('user-agent', id, 'person')} (${filler.text('user-agent', id, 'person')})`,
+      cookie: `session=${filler.text('cookie', id, 'secret')}`,
+      ...(operation.parameters.some(({ name }) => name === 'prefer') && { prefer: 'wait=3' }),
+      ...(method === 'POST' && { 'idempotency-key': filler.text('idempotency-key', id, 'key') }),
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...headers,
+    },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  driven.sent.add(id);
+  driven.statuses.set(response.status, (driven.statuses.get(response.status) ?? 0) + 1);
+  if (!response.ok) return;
+  driven.served.add(id);
+  const data = dataOf(text);
+  if (method === 'POST' && typeof data['id'] === 'string') driven.ids.set(path, data['id']);
+  adoptSecrets(data, id, canaries);
+}
+
+/** Of providers, whose events come in by these. */
+const accounts: Readonly<Record<string, string>> = { provider: 'easypay', account_id: 'main' };
+
+function targetOf(
+  { id, path, parameters, method }: Operation,
+  filler: Filler,
+  style: Style,
+  ids: ReadonlyMap<string, string>,
+): string {
+  const target = path.replaceAll(/\{(\w+)\}/g, (_all, name: string, at: number) => {
+    const made = ids.get(path.slice(0, at - 1)) ?? accounts[name];
+    return style === 'fitting' && made !== undefined ? made : filler.text(name, id, 'stray');
+  });
+  if (style === 'fitting' || method !== 'GET') return target;
+  const query = parameters
+    .filter((one) => one.in === 'query')
+    .map(({ name }) => [name, filler.text(name, id, 'stray')]);
+  return `${target}?${new URLSearchParams(Object.fromEntries([...query, [filler.text('unknown', id), '1']])).toString()}`;
+}
+
+function dataOf(text: string): Record<string, unknown> {
+  try {
+    const { data } = JSON.parse(text) as { data?: unknown };
+    return typeof data === 'object' && data !== null ? { ...data } : {};
+  } catch {
+    return {};
+  }
+}
+
+/** What an answer shows once must be found nowhere else: members that are called secrets, tokens and codes. */
+export function adoptSecrets(data: Readonly<Record<string, unknown>>, from: string, canaries: Canaries): void {
+  for (const [name, value] of Object.entries(data)) {
+    const isSecret = /secret|token|key$|recovery/.test(name) && !/_id$|card_token|type$|has_|requires_/.test(name);
+    for (const one of [value].flat())
+      if (typeof one === 'string' && (isSecret || one.startsWith('otpauth:')))
+        canaries.adopt(one, 'secret', `${from} ${name}`);
+  }
+}

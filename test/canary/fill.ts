@@ -1,0 +1,105 @@
+import { randomInt } from 'node:crypto';
+import type { Operation, Schema } from '../fuzz/document.ts';
+import type { Canaries, CanaryKind } from './canaries.ts';
+
+/** Of which kind the canary in a member of this name is. */
+const kinds: readonly (readonly [name: RegExp, kind: CanaryKind])[] = [
+  [/^card_token$/, 'card'],
+  [/password|secret|code|token/, 'secret'],
+  [/email|phone|^name$|customer_name|display_name/, 'person'],
+  [/evidence|reason/, 'decision'],
+  [/external_id|customer_id/, 'id'],
+  [/description|metadata|url/, 'words'],
+];
+
+/** Members whose form leaves no room for a canary, with values that are taken. */
+const fixed: Readonly<Record<string, unknown>> = {
+  amount: '1.00',
+  currency: 'USD',
+  currencies: ['USD', 'EUR'],
+  payment_method: 'credit_card',
+  is_test: true,
+  time_zone: 'Europe/Berlin',
+  permissions: ['payments:read'],
+  event_types: ['payment.captured'],
+  ip_whitelist: [],
+  ip_blacklist: [],
+  schedule: [1],
+  settings: { wait: 2 },
+  from: '00:00',
+  to: '24:00',
+  totp_code: '123456',
+  grant: 'password',
+  attempts_max: 2,
+};
+
+/** What must not stand beside the rest. */
+const leftOut: ReadonlySet<string> = new Set(['recovery_code', 'capture_id']);
+
+/** How much a filled request minds what it is filled with: `fitting` passes most schemas, `raw` is a canary wherever a text is. */
+export type Style = 'fitting' | 'raw';
+
+/** Fills bodies, parameters and headers with canaries. */
+export interface Filler {
+  /** A body for the operation; undefined: it takes none. */
+  bodyOf(operation: Operation): unknown;
+  /** A canary for a parameter or header of this name. */
+  text(name: string, from: string, kind?: CanaryKind): string;
+}
+
+/** Makes a filler; what it makes is remembered in `canaries`. */
+export function createFiller(canaries: Canaries, style: Style): Filler {
+  const text = (name: string, from: string, kind: CanaryKind = kindOf(name, 'stray')) =>
+    canaries.make(kind, `${from} ${name}`);
+
+  /** Of a country that there is not. */
+  const phone = (from: string) => {
+    const number = `+999${randomInt(1e10, 9e10)}`;
+    canaries.adopt(number, 'person', `${from} phone`);
+    return number;
+  };
+
+  const stringOf = (schema: Schema, name: string, from: string): string => {
+    const isFitting = style === 'fitting';
+    const [word] = schema.enum ?? [schema.const];
+    if (isFitting && typeof word === 'string') return word;
+    if (isFitting && schema.format === 'date-time') return new Date(Date.now() + 3_600_000).toISOString();
+    if (isFitting && name === 'phone') return phone(from);
+    const canary = text(name, from, kindOf(name, 'words'));
+    if (name === 'card_token') return `tok_visa_${canary}`;
+    if (schema.format === 'email' || name === 'email') return `${canary}@canary.example`;
+    return name.endsWith('url') && isFitting ? `http://127.0.0.1:9/${canary}?with=${canary}` : canary;
+  };
+
+  const objectOf = ({ properties, additionalProperties }: Schema, from: string): Record<string, unknown> => {
+    const wanted = Object.entries(properties ?? {}).filter(([name]) => style === 'raw' || !leftOut.has(name));
+    const known = wanted.map(([name, member]) => [name, valueOf(member, name, from)] as const);
+    const isOpen = properties === undefined && additionalProperties !== false;
+    return Object.fromEntries(isOpen ? [[text('metadata', from), text('metadata', from)]] : known);
+  };
+
+  const valueOf = (schema: Schema, name: string, from: string): unknown => {
+    if (style === 'fitting' && Object.hasOwn(fixed, name)) return fixed[name];
+    const [one] = schema.anyOf ?? schema.oneOf ?? schema.allOf ?? [];
+    if (one !== undefined && schema.type === undefined) return valueOf(one, name, from);
+    switch (typeof schema.type === 'string' ? schema.type : schema.type?.[0]) {
+      case 'object':
+        return objectOf(schema, from);
+      case 'array':
+        return [valueOf(schema.items ?? { type: 'string' }, name, from)];
+      case 'boolean':
+        return false;
+      case 'integer':
+      case 'number':
+        return Math.max(schema.minimum ?? 1, 1);
+      default:
+        return stringOf(schema, name, from);
+    }
+  };
+
+  return { text, bodyOf: ({ body, id }) => (body === null ? undefined : valueOf(body, '', id)) };
+}
+
+function kindOf(name: string, otherwise: CanaryKind): CanaryKind {
+  return kinds.find(([pattern]) => pattern.test(name))?.[1] ?? otherwise;
+}
