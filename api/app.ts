@@ -23,8 +23,9 @@ import { bytesBody, type Route, type RouteAnswer } from './route.ts';
 import { routes as allRoutes } from './routes/index.ts';
 
 /**
- * The API as an Express app. Every request passes the same layers in the same order: limits, authentication, authorization,
- * the key's own rules, its body, its signature, validation; then it is served. Nobody unknown makes it read a body.
+ * The API as an Express app. Every request passes the same layers in the same order: the limit of its address, authentication,
+ * authorization, the key's own rules, its body, its signature, the caller's limits, validation; then it is served. Where a key or token is needed, nobody unknown
+ * makes it read a body; routes that anybody may call read theirs first, as the proof stands in it.
  */
 export function createApp(deps: ApiDeps, routes: readonly Route[] = allRoutes): Express {
   const app = express();
@@ -44,11 +45,7 @@ export function createApp(deps: ApiDeps, routes: readonly Route[] = allRoutes): 
       expressPath(route),
       nameOperation(route.operationId),
       recordCalls(deps, route),
-      ...(route.permission === null
-        ? []
-        : [authenticate(deps), limitCallers(deps, route), authorize(route), restrictKeys()]),
-      ...readingOf(route),
-      ...(route.permission === null ? [] : [verifySignature(deps)]),
+      ...layersOf(deps, route),
       served(deps, route),
     );
   }
@@ -62,6 +59,24 @@ export function createApp(deps: ApiDeps, routes: readonly Route[] = allRoutes): 
   app.use((_request, _response, next) => next(new Problem('not_found')));
   app.use(answerProblems(deps.logger));
   return app;
+}
+
+/** Who calls, and whether they may; the body; and then what is judged with it. */
+function layersOf(deps: ApiDeps, route: Route): readonly RequestHandler[] {
+  const reading = readingOf(route);
+  if (route.permission === null) return reading;
+  const knowing = [authenticate(deps), authorize(route.permission), restrictKeys()];
+  return [...knowing, ...reading, ...knowing.map(afterSlowBody), verifySignature(deps), limitCallers(deps, route)];
+}
+
+const slowAfterMs = 100;
+
+/** Whoever sends a body slowly may have lost the right to while it came. */
+function afterSlowBody(layer: RequestHandler): RequestHandler {
+  return (request, response, next) => {
+    const isSlow = Date.now() - receivedAtOf(response).getTime() > slowAfterMs;
+    return isSlow ? layer(request, response, next) : next();
+  };
 }
 
 function readingOf({ body }: Route): readonly RequestHandler[] {

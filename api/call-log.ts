@@ -31,59 +31,12 @@ export function createCallLog(
   metrics: Pick<ApiMetrics, 'callsNotLogged'>,
   { waitMs, batchMax, waitingMax }: CallLogLimits = usualLimits,
 ): CallLog {
+  const losses = countLosses(logger, metrics);
   const waiting: StoredCall[] = [];
-  let lost = 0;
+  const writeAll = writerOf(db, logger, losses, { waiting, batchMax });
   let timer: NodeJS.Timeout | null = null;
   let writing: Promise<void> | null = null;
-  let isAway = false;
   let isClosed = false;
-
-  const lose = (count: number) => {
-    lost += count;
-    metrics.callsNotLogged(count);
-  };
-
-  const tellLost = () => {
-    if (lost > 0)
-      logger.error({ count: lost }, 'calls are missing in the log of calls: the database was too slow or away');
-    lost = 0;
-  };
-
-  /** Halves a batch that the database refuses, until the row that it refuses is found, which is left out. */
-  const store = async (batch: readonly StoredCall[]): Promise<void> => {
-    try {
-      await storeCalls(db, batch);
-    } catch (err) {
-      if (isDatabaseAway(err)) throw err;
-      if (batch.length > 1) {
-        const middle = Math.ceil(batch.length / 2);
-        await store(batch.slice(0, middle));
-        await store(batch.slice(middle));
-        return;
-      }
-      logger.error({ err, request_id: batch[0]?.correlationId }, 'a call cannot be written down');
-      lose(1);
-    }
-  };
-
-  /** Until nothing waits or the database is away: then what waits, waits for the next time. True: nothing waits. */
-  const writeAll = async (): Promise<boolean> => {
-    try {
-      while (waiting.length > 0) {
-        const batch = waiting.slice(0, batchMax);
-        await store(batch); // written twice, should only the answer be lost, a row is stored once
-        waiting.splice(0, batch.length);
-        isAway = false;
-      }
-      return true;
-    } catch (err) {
-      if (!isAway) logger.warn({ err, count: waiting.length }, 'calls wait to be written down: the database is away');
-      isAway = true;
-      return false;
-    } finally {
-      tellLost();
-    }
-  };
 
   const writeRound = async (): Promise<void> => {
     const isDone = await writeAll();
@@ -103,7 +56,7 @@ export function createCallLog(
 
   return {
     add(call) {
-      if (isClosed || waiting.length >= waitingMax) return lose(1);
+      if (isClosed || waiting.length >= waitingMax) return losses.add(1);
       waiting.push({ ...call, id: `log_${randomUUID()}` });
       if (waiting.length === batchMax) write();
       else plan();
@@ -113,8 +66,83 @@ export function createCallLog(
       await writing;
       if (timer !== null) clearTimeout(timer);
       timer = null;
-      if (!(await writeAll())) lose(waiting.length);
-      tellLost();
+      if (!(await writeAll())) losses.add(waiting.length);
+      losses.tell();
     },
   };
+}
+
+/** Calls that are not kept. */
+interface Losses {
+  add(count: number): void;
+  /** Says in the log how many there were since it was last said; nothing where there were none. */
+  tell(): void;
+}
+
+function countLosses(logger: Logger, metrics: Pick<ApiMetrics, 'callsNotLogged'>): Losses {
+  let untold = 0;
+  return {
+    add(count) {
+      untold += count;
+      metrics.callsNotLogged(count);
+    },
+    tell() {
+      if (untold > 0)
+        logger.error({ count: untold }, 'calls are missing in the log of calls: the database was too slow or away');
+      untold = 0;
+    },
+  };
+}
+
+/**
+ * Writes until nothing waits, or the database is away: then what waits, waits for the next time. True: nothing waits. Must not
+ * be called again before it has ended.
+ */
+function writerOf(
+  db: Database,
+  logger: Logger,
+  losses: Losses,
+  { waiting, batchMax }: { readonly waiting: StoredCall[]; readonly batchMax: number },
+): () => Promise<boolean> {
+  let isAway = false;
+  const leaveOut = (call: StoredCall, err: unknown) => {
+    logger.error({ err, request_id: call.correlationId }, 'a call cannot be written down');
+    losses.add(1);
+  };
+  return async () => {
+    try {
+      while (waiting.length > 0) {
+        const batch = waiting.slice(0, batchMax);
+        await storeBatch(db, batch, leaveOut); // written twice, should only the answer be lost, a row is stored once
+        waiting.splice(0, batch.length);
+        isAway = false;
+      }
+      return true;
+    } catch (err) {
+      if (!isAway) logger.warn({ err, count: waiting.length }, 'calls wait to be written down: the database is away');
+      isAway = true;
+      return false;
+    } finally {
+      losses.tell();
+    }
+  };
+}
+
+/** Halves a batch that the database refuses, until the row that it refuses is found, which is left out. Throws while it is away. */
+async function storeBatch(
+  db: Database,
+  batch: readonly StoredCall[],
+  leaveOut: (call: StoredCall, error: unknown) => void,
+): Promise<void> {
+  try {
+    await storeCalls(db, batch);
+  } catch (error) {
+    if (isDatabaseAway(error)) throw error;
+    const [first, ...others] = batch;
+    if (first === undefined) return;
+    if (others.length === 0) return leaveOut(first, error);
+    const middle = Math.ceil(batch.length / 2);
+    await storeBatch(db, batch.slice(0, middle), leaveOut);
+    await storeBatch(db, batch.slice(middle), leaveOut);
+  }
 }

@@ -13,7 +13,8 @@ interface Owner {
 
 /**
  * Throws `validation_failed` that names `pointer` unless it is the user's password. Whoever got hold of a session may not guess
- * it more often than at the login: a wrong one counts there, and too many are `login_locked`.
+ * it more often than a stranger at the login, from however many addresses: too many are `login_locked`. The counts are its own,
+ * so that guessing here locks nobody out of the login.
  */
 export async function requireCurrentPassword(
   deps: ApiDeps,
@@ -22,7 +23,7 @@ export async function requireCurrentPassword(
   password: string,
   pointer: string,
 ): Promise<void> {
-  const tried: TryOf = { account: userId, network: clientNetworkOf(origin), isFamiliar: true };
+  const tried: TryOf = { account: `current:${userId}`, network: clientNetworkOf(origin), isFamiliar: false };
   const counted = await takeLoginTry(deps, tried, receivedAt);
   let verdict: Verdict = 'undecided';
   try {

@@ -36,6 +36,9 @@ export interface Cursors<Position> {
   read(scope: MerchantScope, query: ListQuery): Position | null;
 }
 
+/** The scope of lists that are of no merchant, or of all of them, in both modes. */
+export const everyMerchant: MerchantScope = { merchantId: '', isTest: false };
+
 const version = 1;
 
 /**

@@ -14,6 +14,7 @@ export const customerFields = {
   metadata: changeableFields.metadata,
 };
 
+/** Whether we still keep who a customer is. */
 export const customerStatus = z.enum(['active', 'blanked'], 'must be active or blanked');
 
 /** A customer as its merchant sees it. */

@@ -34,7 +34,9 @@ export const problemCatalogue = {
   login_refused: {
     status: 401,
     title: 'The login was refused',
-    meaning: 'Merchant, e-mail address and password do not fit together, or the account is not active.',
+    meaning:
+      'Merchant, e-mail address and password do not fit together, or the account is not active. Check all three, or ask who ' +
+      'manages users.',
   },
   totp_code_required: {
     status: 401,
@@ -54,13 +56,16 @@ export const problemCatalogue = {
   signature_required: {
     status: 401,
     title: 'The request must be signed',
-    meaning: 'This key takes signed requests only: see the signing headers.',
+    meaning:
+      'This key takes signed requests only: send `X-Signature`, `X-Signature-Timestamp` and `X-Signature-Nonce`, as ' +
+      'docs/request-signing.md says.',
   },
   signature_refused: {
     status: 401,
     title: 'The signature does not fit the request',
     meaning:
-      'Nothing was done. It is made over version, timestamp, nonce, method, path with query, and the hash of the body.',
+      'Nothing was done. It is made over version, timestamp, nonce, method, path with query, idempotency key, and the hash of ' +
+      'the body.',
   },
   signature_stale: {
     status: 401,
@@ -200,7 +205,9 @@ export const problemCatalogue = {
   totp_already_confirmed: {
     status: 409,
     title: 'An authenticator is set up already',
-    meaning: 'Nothing was changed.',
+    meaning:
+      'Nothing was changed. To set up another one, have an operator reset it (`npm run admin -- reset-totp`), then log in ' +
+      'and begin anew.',
   },
   totp_not_begun: {
     status: 409,
@@ -281,6 +288,7 @@ export const problemCatalogue = {
   unavailable: { status: 503, title: 'The service cannot answer now', meaning: 'Nothing was changed. Try again.' },
 } as const satisfies Record<string, { status: number; title: string; meaning: string }>;
 
+/** The word that a caller's program decides by. */
 export type ProblemCode = keyof typeof problemCatalogue;
 
 /** One thing that is wrong with a request: where (a JSON pointer into the body, a header's or a parameter's name) and what. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { keyLimits } from '../prisma/api-keys.ts';
 import { normalizedNetwork } from '../runtime/address-lists.ts';
 import { isTimeZone, weekdays } from '../workflows/domain/allowed-hours.ts';
 import { Problem } from './errors.ts';
@@ -64,9 +65,9 @@ export const keyFields = {
   name: words(100).describe('What the key is for'),
   description: text(500),
   permissions: permissions.describe('What the key may do; at most what the caller may'),
-  rate_limit_per_minute: z.int().min(1).max(1_000_000),
-  rate_limit_per_hour: z.int().min(1).max(60_000_000),
-  rate_limit_per_day: z.int().min(1).max(1_000_000_000),
+  rate_limit_per_minute: z.int().min(1).max(keyLimits.rateLimitPerMinute.max),
+  rate_limit_per_hour: z.int().min(1).max(keyLimits.rateLimitPerHour.max),
+  rate_limit_per_day: z.int().min(1).max(keyLimits.rateLimitPerDay.max),
   ip_whitelist: networks.describe('The only addresses and networks (CIDR) that it may be used from; empty: all'),
   ip_blacklist: networks.describe(
     'Addresses and networks that it may not be used from, though they are on the other list',

@@ -29,7 +29,8 @@ export function grantOf({ credential, permissions: proven }: Caller, giver: Give
   if (giver === null) throw new Problem(credential.kind === 'session' ? 'token_revoked' : 'api_key_revoked');
   const now = giver.key?.permissions ?? permissionsOfRole(giver.role ?? '');
   const permissions = proven.filter((permission) => now.includes(permission));
-  if (!permissions.includes('api_keys:write')) throw new Problem('forbidden');
+  if (!permissions.includes('api_keys:write'))
+    throw new Problem('forbidden', { detail: 'This key or role lacks the permission api_keys:write.' });
   return { permissions, key: giver.key };
 }
 

@@ -6,7 +6,7 @@ import { Problem } from './errors.ts';
 const minuteMs = 60_000;
 /** So often an account may fail from one address; then the two of them are locked for as long. */
 const ofPair = { failuresMax: 5, windowMs: 15 * minuteMs };
-/** So often an address may fail, whatever account it tries. */
+/** So often an address may fail, whatever accounts it tries that are not known there. */
 const ofAddress = { failuresMax: 50, windowMs: 60 * minuteMs };
 /** So often an account may fail from all addresses that it is not known at. An address that it is known at does not wait. */
 const ofAccount = { failuresMax: 30, windowMs: 60 * minuteMs };
@@ -29,8 +29,8 @@ export interface LoginTry {
 }
 
 /**
- * Counts a try before any work is spent on it. Throws `login_locked` for one too many. Nobody locks others out: whoever fails
- * from elsewhere makes an account wait elsewhere alone.
+ * Counts a try before any work is spent on it. Throws `login_locked` for one too many. Nobody locks others out from elsewhere:
+ * an account goes on at the addresses that it is known at, whatever others do, there to other accounts and elsewhere to it.
  */
 export async function takeLoginTry(
   { db, apiKeyPepper }: Pick<ApiDeps, 'db' | 'apiKeyPepper'>,
@@ -39,8 +39,12 @@ export async function takeLoginTry(
 ): Promise<LoginTry> {
   const keyOf = (...parts: string[]) => hashSecret(JSON.stringify(['login', ...parts]), apiKeyPepper);
   const pair: FailureBudget = { key: keyOf('pair', account, network), ...ofPair };
-  const others: FailureBudget[] = [{ key: keyOf('address', network), ...ofAddress }];
-  if (!isFamiliar) others.push({ key: keyOf('account', account), ...ofAccount });
+  const others: FailureBudget[] = isFamiliar
+    ? []
+    : [
+        { key: keyOf('address', network), ...ofAddress },
+        { key: keyOf('account', account), ...ofAccount },
+      ];
   const othersKeys = others.map(({ key }) => key);
   const refusedUntil = await takeTry(db, [pair, ...others], now);
   if (refusedUntil !== null) throw locked(refusedUntil, now);

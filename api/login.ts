@@ -44,7 +44,7 @@ type Deps = Pick<ApiDeps, 'db' | 'apiKeyPepper' | 'secretBox'>;
 export async function login(deps: Deps, attempt: LoginAttempt): Promise<LoggedIn> {
   const { merchantId, email, now } = attempt;
   const network = clientNetworkOf(attempt.address);
-  const addressHash = hashSecret(`login_address:${network}`, deps.apiKeyPepper);
+  const addressHash = loginAddressHash(network, deps.apiKeyPepper);
   const user = await findLogin(deps.db, merchantId, email, { addressHash, now });
   const account = user?.id ?? `${merchantId ?? ''}:${email.toLowerCase()}`;
   const isFamiliar = user?.is_familiar ?? false;
@@ -64,6 +64,11 @@ export async function login(deps: Deps, attempt: LoginAttempt): Promise<LoggedIn
   const { hasTotp } = proof;
   const passwordHash = proof.needsRehash ? await rehash(deps, userId, proof, attempt.password) : proof.passwordHash;
   return { userId, merchantId: proof.user.merchant_id, role, hasTotp, passwordHash };
+}
+
+/** By what an address is remembered that somebody logged in from; `network` as `clientNetworkOf` names it. */
+export function loginAddressHash(network: string, pepper: string): string {
+  return hashSecret(`login_address:${network}`, pepper);
 }
 
 /** Brings a hash up to today's cost, and returns it. While others wait for theirs it can wait too: the next login tries again. */

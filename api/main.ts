@@ -32,6 +32,8 @@ runProcess(async () => {
     { url: settings.DATABASE_URL, connectionsMax: settings.DATABASE_CONNECTIONS_MAX, ...serviceLimits },
     (err) => logger.warn({ err }, 'lost an idle database connection'),
   );
+  if (settings.ENVIRONMENT === 'production' && settings.TRUST_PROXY.length === 0)
+    logger.warn('no proxy is trusted: behind one, all clients are one address with one budget; set TRUST_PROXY');
   await requireNoDemoMerchant(settings, () => hasDemoMerchant(db), logger);
   const payments = createPaymentClient(openTemporalClient(settings.PAYLOAD_CODEC_KEYS));
   const credentials = rememberCredentials(db, settings.DATABASE_URL, logger);

@@ -1,8 +1,15 @@
-import { OpenAPIRegistry, OpenApiGeneratorV31, type RouteConfig } from '@asteasolutions/zod-to-openapi';
+import {
+  OpenAPIRegistry,
+  OpenApiGeneratorV31,
+  type ResponseConfig,
+  type RouteConfig,
+} from '@asteasolutions/zod-to-openapi';
 import { z } from 'zod';
 import { type ProblemCode, problemCatalogue } from './errors.ts';
+import { unlimitedPath } from './middleware/limit-addresses.ts';
 import { isPlatformPermission, permissions } from './permissions.ts';
 import { bytesBody, type Envelope, type Route } from './route.ts';
+import { signatureHeaders } from './signature-headers.ts';
 
 const problemSchema = z
   .object({
@@ -29,24 +36,18 @@ const problemSchema = z
 /** The OpenAPI 3.1 document of these routes, made from their declarations alone. */
 export function openApiDocument(routes: readonly Route[]) {
   const registry = new OpenAPIRegistry();
-  registry.registerComponent('securitySchemes', 'apiKey', {
-    type: 'http',
-    scheme: 'bearer',
-    description:
-      'A merchant’s API key, `po_test_…` or `po_live_…`. The key carries the mode. Requests of keys with `requires_signature` ' +
-      'also carry `X-Signature`, `X-Signature-Timestamp` and `X-Signature-Nonce`: see docs/request-signing.md.',
-  });
-  registry.registerComponent('securitySchemes', 'operatorKey', {
-    type: 'http',
-    scheme: 'bearer',
-    description: 'A key of the platform’s operators, `po_operator_…`. It belongs to no merchant and to no mode.',
-  });
-  registry.registerComponent('securitySchemes', 'accessToken', {
-    type: 'http',
-    scheme: 'bearer',
-    bearerFormat: 'JWT',
-    description: 'An access token of `POST /api/v1/auth/tokens`, for a quarter of an hour. It carries the mode.',
-  });
+  for (const [name, scheme] of Object.entries(securitySchemes))
+    registry.registerComponent('securitySchemes', name, { type: 'http', scheme: 'bearer', ...scheme });
+  for (const [name, header] of Object.entries(answerHeaders))
+    registry.registerComponent('headers', name, { description: header.description, schema: { type: header.type } });
+  for (const { name, pattern, form } of Object.values(signatureHeaders))
+    registry.registerComponent('parameters', name, {
+      in: 'header',
+      name,
+      required: false,
+      description: `For a signed request: all three or none. Here: ${form}`,
+      schema: { type: 'string', pattern: pattern.source },
+    });
   for (const route of routes) registry.registerPath(pathOf(route));
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: '3.1.0',
@@ -59,15 +60,47 @@ export function openApiDocument(routes: readonly Route[]) {
   });
 }
 
+const securitySchemes = {
+  apiKey: {
+    description:
+      'A merchant’s API key, `po_test_…` or `po_live_…`. The key carries the mode. Requests of keys with `requires_signature` ' +
+      'also carry `X-Signature`, `X-Signature-Timestamp` and `X-Signature-Nonce`: see docs/request-signing.md.',
+  },
+  operatorKey: {
+    description: 'A key of the platform’s operators, `po_operator_…`. It belongs to no merchant and to no mode.',
+  },
+  accessToken: {
+    bearerFormat: 'JWT',
+    description:
+      'An access token of `POST /api/v1/auth/tokens`, for a quarter of an hour. A merchant’s carries the mode; the ' +
+      'platform’s carry none.',
+  },
+};
+
+/** What answers carry beside their body. */
+const answerHeaders = {
+  RateLimit: {
+    type: 'string',
+    description:
+      'How the tightest budget of the caller stands: `"minute";r=98;t=42`, 98 requests left, 42 seconds until its window ends',
+  },
+  'RateLimit-Policy': {
+    type: 'string',
+    description: 'That budget: `"minute";q=100;w=60`, 100 requests per 60 seconds',
+  },
+  'Retry-After': { type: 'integer', description: 'After so many seconds it is worth trying again' },
+} as const;
+
 function pathOf(route: Route): RouteConfig {
   return {
     operationId: route.operationId,
-    tags: [/^(?:\/api\/v1)?\/(\w+)/.exec(route.path)?.[1] ?? 'other'],
+    tags: [/^(?:\/api\/v1)?\/([\w-]+)/.exec(route.path)?.[1] ?? 'auth'], // where keys of tokens are well-known
     method: route.method,
     path: route.path,
     summary: route.summary,
     description: `${route.description}${needOf(route)}`,
     security: securityOf(route),
+    ...(isSignable(route) ? { parameters: signatureParameters } : {}),
     request: {
       headers: route.headers,
       params: route.params,
@@ -81,7 +114,7 @@ function pathOf(route: Route): RouteConfig {
 function needOf({ permission }: Route): string {
   if (permission === null) return '';
   if (permission === 'self') return '\n\nFor every key and user: it is about themselves.';
-  const whose = isPlatformPermission(permission) ? ' For the platform’s operators alone.' : '';
+  const whose = isPlatformPermission(permission) ? ' For the platform alone.' : '';
   return `\n\nPermission: \`${permission}\` (${permissions[permission]}).${whose}`;
 }
 
@@ -91,17 +124,38 @@ function securityOf({ permission }: Route): Record<string, []>[] {
   return [isPlatformPermission(permission) ? { operatorKey: [] } : { apiKey: [] }, { accessToken: [] }];
 }
 
+const signatureParameters = Object.values(signatureHeaders).map(({ name }) => ({
+  $ref: `#/components/parameters/${name}`,
+}));
+
+/** What merchants' keys may call. */
+function isSignable({ permission }: Route): boolean {
+  return permission !== null && !isPlatformPermission(permission);
+}
+
 /** A status may stand for an answer and for problems: health is told with 503 too. */
 function responsesOf(route: Route): RouteConfig['responses'] {
-  const responses = failures(route);
+  const limits = route.path === unlimitedPath ? [] : (['RateLimit', 'RateLimit-Policy'] as const);
+  const responses: Record<string, ResponseConfig> = {};
+  for (const [status, problem] of Object.entries(failures(route))) {
+    const isWorthTrying = status === '429' || status === '503';
+    responses[status] = { ...problem, ...carrying(isWorthTrying ? [...limits, 'Retry-After'] : limits) };
+  }
   for (const [status, { description, schema }] of Object.entries(route.responses)) {
     const problem = responses[status];
     responses[status] = {
+      ...carrying(limits),
+      ...problem,
       description: problem === undefined ? description : `${description}\n\n${problem.description}`,
       content: { ...answerOf(route.envelope, schema), ...problem?.content },
     };
   }
   return responses;
+}
+
+function carrying(names: readonly (keyof typeof answerHeaders)[]) {
+  if (names.length === 0) return {};
+  return { headers: Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }])) };
 }
 
 function answerOf(envelope: Envelope, schema: z.ZodType) {
@@ -156,7 +210,8 @@ const toBeAllowed: readonly ProblemCode[] = ['forbidden', 'totp_required'];
 function failures(route: Route): Record<string, { description: string; content: object }> {
   const withKey: ProblemCode[] =
     route.permission === null ? [] : [...toBeKnown, ...(route.permission === 'self' ? [] : toBeAllowed)];
-  const codes = [...new Set([...route.problems, ...withKey, ...common])];
+  const always = route.path === unlimitedPath ? common.filter((code) => code !== 'rate_limited') : common;
+  const codes = [...new Set([...route.problems, ...withKey, ...always])];
   const byStatus = Map.groupBy(codes, (code) => problemCatalogue[code].status);
   const entries = [...byStatus].map(([status, group]) => {
     const description = group.map((code) => `\`${code}\`: ${problemCatalogue[code].meaning}`).join('\n\n');

@@ -30,7 +30,9 @@ export const platformPermissions = {
   'tokens:cleanup': 'remove what has expired',
 } as const;
 
+/** One of what may be allowed within a merchant. */
 export type MerchantPermission = keyof typeof merchantPermissions;
+/** One of what may be allowed across all merchants. */
 export type PlatformPermission = keyof typeof platformPermissions;
 
 /** What each permission allows, in words. */

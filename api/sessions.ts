@@ -1,4 +1,5 @@
-import { randomBytes } from 'node:crypto';
+import type { ActByOwner } from '../prisma/audit-logs.ts';
+import { randomId } from '../prisma/random-id.ts';
 import {
   findRefreshToken,
   type NewRefreshToken,
@@ -10,10 +11,9 @@ import {
 } from '../prisma/sessions.ts';
 import { hashSecret } from '../runtime/api-key.ts';
 import { isRefreshToken, makeRefreshToken, successorOf } from '../runtime/refresh-token.ts';
-import { base32 } from '../workflows/domain/ids.ts';
 import type { ApiDeps } from './deps.ts';
-import { Problem } from './errors.ts';
-import { principalOfSession, subjectOf } from './middleware/authenticate.ts';
+import { Problem, type ProblemCode } from './errors.ts';
+import { principalOfSession, subjectOf } from './identify.ts';
 import type { Principal } from './principal.ts';
 
 const hourMs = 60 * 60 * 1_000;
@@ -40,31 +40,25 @@ export interface SessionTokens {
   readonly who: Principal;
 }
 
-/** By which request something is done, and when. */
-interface Occasion {
-  readonly requestId: string;
-  readonly receivedAt: Date;
-}
-
 /** Opens a session; a user's can be refreshed. Throws a `Problem` when it is of somebody who may not be served. */
-export async function beginSession(deps: ApiDeps, wish: SessionWish, occasion: Occasion): Promise<SessionTokens> {
-  const now = occasion.receivedAt;
+export async function beginSession(deps: ApiDeps, wish: SessionWish, by: ActByOwner): Promise<SessionTokens> {
+  const now = by.at;
   const { of, ...rest } = wish;
   const id = randomId('ses');
   if ('keyId' in of) {
     const endsAt = new Date(Math.min(later(now, keySessionMs).getTime(), of.endsAt?.getTime() ?? Infinity));
     const session = { ...rest, id, userId: null, apiKeyId: of.keyId, expiresAt: endsAt };
-    await openSession(deps.db, session, null, noted(occasion));
-    return { ...(await accessTo(deps, id, now)), refresh: null };
+    await openSession(deps.db, session, null, by);
+    return { ...(await accessTo(deps, id, now, 'login_refused')), refresh: null };
   }
   const text = makeRefreshToken();
   const first = keptOf(deps, text, now);
   const expiresAt = later(now, userSessionMs);
   const { userId, passwordHash } = of;
   const session = { ...rest, id, userId, apiKeyId: null, expiresAt };
-  const isOpen = await openSession(deps.db, session, first, noted(occasion), passwordHash);
+  const isOpen = await openSession(deps.db, session, first, by, passwordHash);
   if (!isOpen) throw new Problem('login_refused');
-  return { ...(await accessTo(deps, id, now)), refresh: { text, expiresAt: first.expiresAt } };
+  return { ...(await accessTo(deps, id, now, 'login_refused')), refresh: { text, expiresAt: first.expiresAt } };
 }
 
 /**
@@ -72,48 +66,54 @@ export async function beginSession(deps: ApiDeps, wish: SessionWish, occasion: O
  * gives that successor again: an answer may be lost, and requests may be sent at once. Used in any other way twice, it ends the
  * session, as one of those who have it stole it. Throws `refresh_refused`, or what keeps its holder from being served.
  */
-export async function refreshSession(deps: ApiDeps, text: string, occasion: Occasion): Promise<SessionTokens> {
-  const now = occasion.receivedAt;
+export async function refreshSession(deps: ApiDeps, text: string, by: ActByOwner): Promise<SessionTokens> {
+  const now = by.at;
   const found = await recordOf(deps, text);
-  if (found === null || hasEnded(found, now)) throw refused();
-  const tokens = await accessTo(deps, found.sessionId, now);
+  if (found === null || hasEnded(found, now)) throw new Problem('refresh_refused');
+  const tokens = await accessTo(deps, found.sessionId, now, 'refresh_refused');
   const successor = successorOf(text, deps.apiKeyPepper);
   const made =
     found.usedAt === null
       ? await useRefreshToken(deps.db, hashOf(deps, text), keptOf(deps, successor, now), now)
       : null;
-  const expiresAt = made ?? (await repeatedUntil(deps, text, occasion));
+  const expiresAt = made ?? (await repeatedUntil(deps, text, by));
   return { ...tokens, refresh: { text: successor, expiresAt } };
 }
 
 /** Until when the successor lasts that may be given again. Throws where it may not, and ends the session if that is reuse. */
-async function repeatedUntil(deps: ApiDeps, text: string, occasion: Occasion): Promise<Date> {
+async function repeatedUntil(deps: ApiDeps, text: string, by: ActByOwner): Promise<Date> {
   const used = await recordOf(deps, text);
-  if (used === null || used.usedAt === null) throw refused();
+  if (used === null || used.usedAt === null) throw new Problem('refresh_refused');
   const { sessionId, usedAt, successor } = used;
-  const isWithinGrace = occasion.receivedAt.getTime() - usedAt.getTime() <= graceMs;
+  const isWithinGrace = by.at.getTime() - usedAt.getTime() <= graceMs;
   if (isWithinGrace && successor !== null && !successor.isUsed) return successor.expiresAt;
-  if (await revokeSession(deps.db, sessionId, 'reuse', noted(occasion))) {
-    const fields = { session_id: sessionId, request_id: occasion.requestId };
+  if (await revokeSession(deps.db, sessionId, 'reuse', by)) {
+    const fields = { session_id: sessionId, request_id: by.correlationId };
     deps.logger.warn(fields, 'a refresh token was used twice: its session is revoked');
   }
-  throw refused();
+  throw new Problem('refresh_refused');
 }
 
 /** Ends the session of a refresh token or an access token; any other text is worth nothing already. */
-export async function endSession(deps: ApiDeps, text: string, occasion: Occasion): Promise<void> {
+export async function endSession(deps: ApiDeps, text: string, by: ActByOwner): Promise<void> {
   const refreshToken = await recordOf(deps, text);
-  const accessToken = await deps.accessTokens.verify(text, occasion.receivedAt);
+  const accessToken = await deps.accessTokens.verify(text, by.at);
   const sessionId = refreshToken?.sessionId ?? (accessToken?.kind === 'valid' ? accessToken.claims.sessionId : null);
-  if (sessionId !== null) await revokeSession(deps.db, sessionId, 'revoked', noted(occasion));
+  if (sessionId !== null) await revokeSession(deps.db, sessionId, 'revoked', by);
 }
 
-/** An access token of a session, for whom the session stands for now. */
-async function accessTo(deps: ApiDeps, sessionId: string, now: Date): Promise<Omit<SessionTokens, 'refresh'>> {
+/** An access token of a session, for whom the session stands for now. `ended`: what to throw should it have ended just now. */
+async function accessTo(
+  deps: ApiDeps,
+  sessionId: string,
+  now: Date,
+  ended: ProblemCode,
+): Promise<Omit<SessionTokens, 'refresh'>> {
   const { record, outage } = await deps.credentials.session(sessionId);
   if (outage !== null) throw outage;
-  if (record === null) throw refused();
-  const access = await deps.accessTokens.issue({ subject: subjectOf(record), sessionId }, now, record.expiresAt);
+  if (record === null || record.isRevoked) throw new Problem(ended);
+  const subject = subjectOf(record.user?.userId, record.key?.keyId);
+  const access = await deps.accessTokens.issue({ subject, sessionId }, now, record.expiresAt);
   return { sessionId, access, who: principalOfSession(record, access.expiresAt.getTime() / 1_000, now) };
 }
 
@@ -133,18 +133,6 @@ function hasEnded({ session }: RefreshTokenRecord, now: Date): boolean {
   return session.isRevoked || session.expiresAt <= now;
 }
 
-function noted({ requestId: correlationId, receivedAt: at }: Occasion) {
-  return { correlationId, at };
-}
-
 function later(at: Date, ms: number): Date {
   return new Date(at.getTime() + ms);
-}
-
-function randomId(prefix: 'ses' | 'rft'): string {
-  return `${prefix}_${base32(randomBytes(17), 130)}`;
-}
-
-function refused(): Problem {
-  return new Problem('refresh_refused', { headers: { 'WWW-Authenticate': 'Bearer' } });
 }

@@ -1,15 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { AllowedHours } from '../workflows/domain/allowed-hours.ts';
-import { type ActOrigin, bySystem, logAct } from './audit-logs.ts';
+import { type ActBy, bySystem, logAct } from './audit-logs.ts';
 import type { Database } from './database.ts';
 import { type ApiKey, Prisma } from './generated/client.ts';
+import { lockMerchant } from './merchants.ts';
+import { newestFirst, type Page } from './page.ts';
 import type { MerchantScope } from './payments.ts';
 
 /** What the database keeps of a new key: never the secret itself. */
 export interface NewKey {
   readonly keyId: string;
   readonly secretHash: string;
-  readonly name: string;
 }
 
 /** All of a key that can be changed. */
@@ -64,44 +65,78 @@ export interface Giver {
 /** How many keys of a merchant may be active at a time, in each mode. */
 const activeMax = 20;
 
-/** Limits of keys that nobody limits. */
-const limitsMax = { rateLimitPerMinute: 1_000_000, rateLimitPerHour: 60_000_000, rateLimitPerDay: 1_000_000_000 };
+/** How many requests a key may make where nobody says how many, and at most. The table has the same defaults and checks. */
+export const keyLimits = {
+  rateLimitPerMinute: { usual: 100, max: 1_000_000 },
+  rateLimitPerHour: { usual: 1_000, max: 60_000_000 },
+  rateLimitPerDay: { usual: 10_000, max: 1_000_000_000 },
+} as const;
 
-/** Stores a merchant's key, with the usual limits unless `isUnlimited`. */
+/** As many requests as there can be. */
+export const unlimited = {
+  rateLimitPerMinute: keyLimits.rateLimitPerMinute.max,
+  rateLimitPerHour: keyLimits.rateLimitPerHour.max,
+  rateLimitPerDay: keyLimits.rateLimitPerDay.max,
+} as const satisfies Partial<KeyTerms>;
+
+/** Terms that name nothing but what the key is for and what it may do. */
+export function usualTerms(name: string, permissions: readonly string[]): KeyTerms {
+  return {
+    name,
+    description: null,
+    permissions,
+    rateLimitPerMinute: keyLimits.rateLimitPerMinute.usual,
+    rateLimitPerHour: keyLimits.rateLimitPerHour.usual,
+    rateLimitPerDay: keyLimits.rateLimitPerDay.usual,
+    ipWhitelist: [],
+    ipBlacklist: [],
+    expiresAt: null,
+    allowedHours: null,
+    requiresSignature: false,
+  };
+}
+
+/** Stores a merchant's key for the product itself, however many there are; with the usual limits unless `isUnlimited`. */
 export async function storeApiKey(
   db: Database,
   merchantId: string,
   key: NewKey & {
+    readonly name: string;
     readonly isTest: boolean;
     readonly permissions: readonly string[];
     readonly isUnlimited?: boolean;
   },
 ): Promise<void> {
-  await db.prisma.$transaction(async (tx) => {
-    const row = await tx.apiKey.create({
-      data: {
-        id: `key_${key.keyId}`,
-        keyId: key.keyId,
-        keySecretHash: key.secretHash,
-        merchantId,
-        isTest: key.isTest,
-        name: key.name,
-        permissions: [...key.permissions],
-        ...(key.isUnlimited === true && limitsMax),
-      },
-    });
-    const { permissions } = row;
-    await logAct(tx, { ...bySystem(new Date()), ...actOn(row), action: 'api_key.created', changes: { permissions } });
-  });
+  const { keyId, secretHash, name, permissions, isTest, isUnlimited = false } = key;
+  const terms = { ...usualTerms(name, permissions), ...(isUnlimited && unlimited), signingSecret: null };
+  const unasked = { keyId, secretHash, idempotencyKey: null, requestHash: null };
+  await db.prisma.$transaction((tx) => insertKey(tx, { merchantId, isTest }, unasked, terms, bySystem(new Date())));
 }
 
-/** A key to make for a request. */
-export interface RequestedKey {
-  readonly keyId: string;
-  readonly secretHash: string;
-  readonly idempotencyKey: string;
-  readonly requestHash: string;
-  readonly createdBy: string;
+/** A key to make for a request, or with null for both of what is the request's, without one. */
+export interface RequestedKey extends NewKey {
+  readonly idempotencyKey: string | null;
+  readonly requestHash: string | null;
+}
+
+/** Terms with the encrypted signing secret, null for none. */
+type NewKeyTerms = KeyTerms & { readonly signingSecret: string | null };
+
+/** Stores a key and writes the act down. */
+async function insertKey(
+  tx: Prisma.TransactionClient,
+  { merchantId, isTest }: MerchantScope,
+  { keyId, secretHash: keySecretHash, idempotencyKey, requestHash }: RequestedKey,
+  { signingSecret, ...terms }: NewKeyTerms,
+  by: ActBy,
+): Promise<ApiKeyRow> {
+  const id = `key_${keyId}`;
+  const asked = { idempotencyKey, requestHash, createdBy: by.actor, createdAt: by.at, updatedAt: by.at };
+  const data = { ...asked, ...dataOf(terms), id, keyId, keySecretHash, merchantId, isTest, signingSecret };
+  const model = await tx.apiKey.create({ data });
+  const changes = { ...loggable(terms), has_signing_secret: signingSecret !== null };
+  await logAct(tx, { ...by, ...actOn(model), action: 'api_key.created', changes });
+  return rowOf(model);
 }
 
 /** `existing`: this idempotency key has made one already, perhaps for another request. `full`: nothing was stored. */
@@ -116,33 +151,17 @@ export async function createApiKey(
   { merchantId, isTest }: MerchantScope,
   requested: RequestedKey,
   giverIds: GiverIds,
-  from: ActOrigin,
-  termsFor: (giver: Giver | null) => KeyTerms & { readonly signingSecret: string | null },
+  by: ActBy,
+  termsFor: (giver: Giver | null) => NewKeyTerms,
 ): Promise<MadeApiKey> {
   return inTurn(db, merchantId, async (tx) => {
-    const { idempotencyKey, keyId, secretHash: keySecretHash, ...others } = requested;
-    const existing = await tx.apiKey.findFirst({ where: { merchantId, isTest, idempotencyKey } });
+    const { idempotencyKey } = requested;
+    const where = { merchantId, isTest, idempotencyKey };
+    const existing = idempotencyKey === null ? null : await tx.apiKey.findFirst({ where });
     if (existing !== null) return { kind: 'existing', key: rowOf(existing) };
-    const { signingSecret, ...terms } = termsFor(await readGiver(tx, giverIds));
-    if (await isFull(tx, { merchantId, isTest }, from.at)) return { kind: 'full' };
-    const model = await tx.apiKey.create({
-      data: {
-        ...others,
-        ...dataOf(terms),
-        id: `key_${keyId}`,
-        keyId,
-        keySecretHash,
-        merchantId,
-        isTest,
-        idempotencyKey,
-        signingSecret,
-        createdAt: from.at,
-        updatedAt: from.at,
-      },
-    });
-    const changes = { ...loggable(terms), has_signing_secret: signingSecret !== null };
-    await logAct(tx, { ...from, ...actOn(model), action: 'api_key.created', changes });
-    return { kind: 'made', key: rowOf(model) };
+    const terms = termsFor(await readGiver(tx, giverIds));
+    if (await isFull(tx, { merchantId, isTest }, by.at)) return { kind: 'full' };
+    return { kind: 'made', key: await insertKey(tx, { merchantId, isTest }, requested, terms, by) };
   });
 }
 
@@ -158,7 +177,7 @@ export async function changeApiKey(
   { merchantId, isTest }: MerchantScope,
   id: string,
   giverIds: GiverIds,
-  from: ActOrigin,
+  by: ActBy,
   changesFor: (giver: Giver | null, key: ApiKeyRow) => Partial<KeyTerms>,
 ): Promise<ChangedApiKey | null> {
   return inTurn(db, merchantId, async (tx) => {
@@ -167,11 +186,11 @@ export async function changeApiKey(
     const key = rowOf(model);
     const changes = differing(key, changesFor(await readGiver(tx, giverIds), key));
     if (Object.keys(changes).length === 0) return { kind: 'changed', key };
-    const revives = !isActive(model, from.at) && isActive({ ...model, ...changes }, from.at);
-    if (revives && (await isFull(tx, { merchantId, isTest }, from.at))) return { kind: 'full' };
-    const changed = await tx.apiKey.update({ where: { id }, data: { ...dataOf(changes), updatedAt: from.at } });
-    const logged = { fields: Object.keys(dataOf(changes)), ...loggable(changes) };
-    await logAct(tx, { ...from, ...actOn(model), action: 'api_key.changed', changes: logged });
+    const revives = !isActive(model, by.at) && isActive({ ...model, ...changes }, by.at);
+    if (revives && (await isFull(tx, { merchantId, isTest }, by.at))) return { kind: 'full' };
+    const changed = await tx.apiKey.update({ where: { id }, data: { ...dataOf(changes), updatedAt: by.at } });
+    const logged = { fields: Object.keys(changes).map(wireName), ...loggable(changes) };
+    await logAct(tx, { ...by, ...actOn(model), action: 'api_key.changed', changes: logged });
     return { kind: 'changed', key: rowOf(changed) };
   });
 }
@@ -181,23 +200,23 @@ export async function endApiKey(
   db: Database,
   { merchantId, isTest }: MerchantScope,
   id: string,
-  from: ActOrigin,
+  by: ActBy,
 ): Promise<ApiKeyRow | null> {
   return inTurn(db, merchantId, async (tx) => {
     const model = await tx.apiKey.findFirst({ where: { id, merchantId, isTest } });
     if (model?.status !== 'active') return model === null ? null : rowOf(model);
-    const data = { status: 'revoked', revokedAt: from.at, updatedAt: from.at };
+    const data = { status: 'revoked', revokedAt: by.at, updatedAt: by.at };
     const ended = await tx.apiKey.update({ where: { id }, data });
-    await logAct(tx, { ...from, ...actOn(model), action: 'api_key.revoked', changes: { status: 'revoked' } });
+    await logAct(tx, { ...by, ...actOn(model), action: 'api_key.revoked', changes: { status: 'revoked' } });
     return rowOf(ended);
   });
 }
 
 /** For operators: ends a key of any merchant at once. False when there is no such active key. */
-export async function revokeApiKey(db: Database, keyId: string, now: Date): Promise<boolean> {
+export async function revokeApiKey(db: Database, keyId: string, by: ActBy): Promise<boolean> {
   const key = await db.prisma.apiKey.findUnique({ where: { keyId } });
   if (key?.status !== 'active') return false;
-  return (await endApiKey(db, key, key.id, bySystem(now))) !== null;
+  return (await endApiKey(db, key, key.id, by)) !== null;
 }
 
 /** A key of this merchant in this mode, or null. */
@@ -214,28 +233,21 @@ export async function readApiKey(
 export async function listApiKeys(
   db: Database,
   { merchantId, isTest }: MerchantScope,
-  page: { readonly after: { readonly createdAt: string; readonly id: string } | null; readonly limit: number },
+  page: Page,
 ): Promise<ApiKeyRow[]> {
-  const { after, limit } = page;
-  const behind = after && {
-    OR: [{ createdAt: { lt: after.createdAt } }, { createdAt: after.createdAt, id: { lt: after.id } }],
-  };
-  const models = await db.prisma.apiKey.findMany({
-    where: { merchantId, isTest, ...behind },
-    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
-    take: limit,
-  });
+  const { where, ...order } = newestFirst(page);
+  const models = await db.prisma.apiKey.findMany({ where: { merchantId, isTest, ...where }, ...order });
   return models.map(rowOf);
 }
 
-/** Does it while no other key of the merchant changes: two requests would both find room. Payments do not wait for it. */
+/** Does it while no other key of the merchant changes: two requests would both find room. */
 async function inTurn<Result>(
   db: Database,
   merchantId: string,
   work: (tx: Prisma.TransactionClient) => Promise<Result>,
 ): Promise<Result> {
   return db.prisma.$transaction(async (tx) => {
-    await tx.$queryRaw`SELECT id FROM merchants WHERE id = ${merchantId} FOR NO KEY UPDATE`;
+    await lockMerchant(tx, merchantId);
     return work(tx);
   });
 }
@@ -286,6 +298,11 @@ function dataOf<Terms extends Partial<KeyTerms>>(terms: Terms) {
     ...(ipBlacklist && { ipBlacklist: [...ipBlacklist] }),
     ...(allowedHours !== undefined && { allowedHours: hours }),
   };
+}
+
+/** `rateLimitPerDay` → `rate_limit_per_day`. */
+function wireName(member: string): string {
+  return member.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 /** What may stand in the log: of lists how long they are, of texts only that they changed. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Database, run } from './database.ts';
 import { type Conditions, filtered } from './filters.ts';
 import type { Prisma } from './generated/client.ts';
+import type { Page } from './page.ts';
 
 /** One call of the API, as the log keeps it. Texts and data have passed an allow-list: no secret, mail or name is in them. */
 export interface LoggedCall {
@@ -22,27 +23,38 @@ export interface LoggedCall {
   readonly createdAt: Date;
 }
 
-/** Something that changed who may do what. */
-export interface AdministrativeAct {
+/** Who does something, by which request or command, and when. */
+export interface ActBy {
+  readonly actor: string;
   readonly correlationId: string;
+  readonly at: Date;
+}
+
+/** The same where who does it is the one whom the thing belongs to: read with the thing. */
+export type ActByOwner = Omit<ActBy, 'actor'>;
+
+/** Something that changed who may do what. */
+export interface AdministrativeAct extends ActBy {
   /** `thing.done`: `api_key.revoked`, `user.invited`. */
   readonly action: string;
   readonly resourceType: 'api_key' | 'operator_key' | 'user' | 'merchant' | 'customer' | 'session';
   readonly resourceId: string;
   readonly merchantId: string | null;
   readonly isTest: boolean | null;
-  readonly actor: string;
-  /** What changed: names of permissions, roles, states and numbers; nothing that names a person. */
+  /** What changed, in the wire's words: names of permissions, roles, states and numbers; nothing that names a person. */
   readonly changes: Readonly<Record<string, unknown>>;
-  readonly at: Date;
 }
 
-/** Who changes something, by which request, and when. */
-export type ActOrigin = Pick<AdministrativeAct, 'actor' | 'correlationId' | 'at'>;
-
 /** What the product does by itself. */
-export function bySystem(at: Date): ActOrigin {
+export function bySystem(at: Date): ActBy {
   return { actor: 'system', correlationId: randomUUID(), at };
+}
+
+const atCommandLine = 'cli';
+
+/** What somebody does with `npm run admin`. */
+export function byCommand(at: Date): ActBy {
+  return { actor: atCommandLine, correlationId: randomUUID(), at };
 }
 
 /** Writes an act down, in the transaction that does it. */
@@ -51,7 +63,7 @@ export async function logAct(tx: Prisma.TransactionClient, act: AdministrativeAc
     data: {
       id: `log_${randomUUID()}`,
       correlationId: act.correlationId,
-      serviceName: 'api',
+      serviceName: act.actor === atCommandLine ? 'admin' : 'api',
       action: act.action,
       resourceType: act.resourceType,
       resourceId: act.resourceId,
@@ -158,15 +170,8 @@ const conditions: Conditions<AuditLogFilters> = {
   createdTo: (mark) => `a.created_at < ${mark}::timestamptz`,
 };
 
-/** Where a page ended: the last one's `created_at` in ISO 8601 and its id. */
-export type AuditLogPosition = readonly [createdAt: string, id: string];
-
 /** Rows of every merchant and of none, newest first, those behind `after` only, at most `limit`. */
-export async function findAuditLogs(
-  db: Database,
-  filters: AuditLogFilters,
-  page: { readonly after: AuditLogPosition | null; readonly limit: number },
-): Promise<AuditLogRow[]> {
+export async function findAuditLogs(db: Database, filters: AuditLogFilters, page: Page): Promise<AuditLogRow[]> {
   const own = [page.limit, ...(page.after ?? [])];
   const where = filtered(conditions, filters, own.length);
   const behind = page.after === null ? 'true' : '(a.created_at, a.id) < ($2::timestamptz, $3)';

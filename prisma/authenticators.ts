@@ -1,6 +1,7 @@
-import type { ActOrigin } from './audit-logs.ts';
+import type { ActBy } from './audit-logs.ts';
 import { type Database, run } from './database.ts';
-import { endSessions, logUserAct } from './users.ts';
+import { endSessions } from './sessions.ts';
+import { logUserAct } from './users.ts';
 
 /** A user's second factor. */
 export interface Authenticator {
@@ -32,7 +33,7 @@ export async function confirmAuthenticator(
   db: Database,
   userId: string,
   confirmed: { readonly sealedSecret: string; readonly step: number; readonly recoveryCodeHashes: readonly string[] },
-  by: ActOrigin,
+  by: ActBy,
 ): Promise<boolean> {
   return db.prisma.$transaction(async (tx) => {
     const [user] = await tx.user.updateManyAndReturn({
@@ -75,7 +76,7 @@ export async function takeRecoveryCode(db: Database, userId: string, codeHash: s
 }
 
 /** For operators: the user of any merchant, or of the platform, logs in without a second factor again. False: there is no such user. */
-export async function resetTotp(db: Database, userId: string, by: ActOrigin): Promise<boolean> {
+export async function resetTotp(db: Database, userId: string, by: ActBy): Promise<boolean> {
   return db.prisma.$transaction(async (tx) => {
     const [user] = await tx.user.updateManyAndReturn({
       where: { id: userId },

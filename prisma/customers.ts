@@ -1,7 +1,8 @@
-import { type AdministrativeAct, logAct } from './audit-logs.ts';
+import { type ActBy, logAct } from './audit-logs.ts';
 import { type Database, run } from './database.ts';
 import { type Conditions, filtered } from './filters.ts';
 import type { Prisma } from './generated/client.ts';
+import type { Page } from './page.ts';
 import type { MerchantScope } from './payments.ts';
 import { auditOutcomes } from './transitions.ts';
 
@@ -105,15 +106,12 @@ const conditions: Conditions<CustomerFilters> = {
   email: (mark) => `c.email = ${mark}`,
 };
 
-/** Where a page ended: the last customer's `created_at` in ISO 8601 and its id. */
-export type CustomerPosition = readonly [createdAt: string, id: string];
-
 /** Customers of this merchant in this mode, newest first, those behind `after` only, at most `limit`. */
 export async function findCustomers(
   db: Database,
   scope: MerchantScope,
   filters: CustomerFilters,
-  page: { readonly after: CustomerPosition | null; readonly limit: number },
+  page: Page,
 ): Promise<CustomerRow[]> {
   const own = [scope.merchantId, scope.isTest, page.limit, ...(page.after ?? [])];
   const where = filtered(conditions, filters, own.length);
@@ -188,10 +186,8 @@ export async function changeCustomer(
   return row ?? null;
 }
 
-/** Who has a customer blanked, and from where. */
-export interface BlankOrigin extends Pick<AdministrativeAct, 'actor' | 'correlationId' | 'at'> {
-  readonly origin: string;
-}
+/** Who has a customer blanked, with the client's address. */
+type BlankedBy = ActBy & { readonly origin: string };
 
 /** Of one customer's payments at a time: a statement must end within its time-out. */
 const paymentsPerStep = 1_000;
@@ -207,10 +203,10 @@ export async function blankCustomer(
   db: Database,
   scope: MerchantScope,
   customerId: string,
-  from: BlankOrigin,
+  by: BlankedBy,
 ): Promise<CustomerRow | null> {
   const { merchantId, isTest } = scope;
-  const { actor, correlationId, at } = from;
+  const { actor, correlationId, at } = by;
   const isThere = await db.prisma.$transaction(
     async (tx) => {
       // The lock that new payments of this customer wait for: whatever was stored before is seen below, and nothing after.
@@ -221,11 +217,12 @@ export async function blankCustomer(
       if (found === undefined) return false;
       const isNew = found.status === 'active';
       if (isNew) {
+        // The request's hash goes with what it was made of: whoever reads it could confirm a guess.
         await tx.$executeRaw`
           UPDATE customers SET status = 'blanked', email = NULL, name = NULL, phone = NULL, metadata = '{}',
-            blanked_at = ${at}, updated_at = greatest(updated_at, ${at}) WHERE id = ${customerId}`;
+            request_hash = 'blanked', blanked_at = ${at}, updated_at = greatest(updated_at, ${at}) WHERE id = ${customerId}`;
       }
-      const payments = await blankPayments(tx, scope, customerId, from);
+      const payments = await blankPayments(tx, scope, customerId, by);
       if (isNew || payments > 0) {
         const about = { action: 'customer.blanked', resourceType: 'customer', resourceId: customerId } as const;
         await logAct(tx, { ...about, actor, correlationId, at, merchantId, isTest, changes: { payments } });
@@ -242,7 +239,7 @@ async function blankPayments(
   tx: Prisma.TransactionClient,
   { merchantId, isTest }: MerchantScope,
   customerId: string,
-  { actor, origin, correlationId, at }: BlankOrigin,
+  { actor, origin, correlationId, at }: BlankedBy,
 ): Promise<number> {
   const outcomes = JSON.stringify(auditOutcomes);
   let blanked = 0;

@@ -1,6 +1,7 @@
 import { alertIdOf, auditIdOf, discrepancyIdOf } from '../workflows/domain/ids.ts';
 import { type Database, run } from './database.ts';
 import { type Conditions, filtered } from './filters.ts';
+import type { Page } from './page.ts';
 import { auditOutcomes } from './transitions.ts';
 
 /** A provider's late word that contradicts what was settled: what was recorded of an attempt, and what it reports. */
@@ -93,14 +94,11 @@ export interface DiscrepancyFilters {
 
 const conditions: Conditions<DiscrepancyFilters> = { status: (mark) => `d.status = ${mark}` };
 
-/** Where a page ended: the last one's `opened_at` in ISO 8601 and its id. */
-export type DiscrepancyPosition = readonly [openedAt: string, id: string];
-
 /** Discrepancies of every merchant, newest first, those behind `after` only, at most `limit`. */
 export async function findDiscrepancies(
   db: Database,
   filters: DiscrepancyFilters,
-  page: { readonly after: DiscrepancyPosition | null; readonly limit: number },
+  page: Page,
 ): Promise<DiscrepancyRow[]> {
   const own = [page.limit, ...(page.after ?? [])];
   const where = filtered(conditions, filters, own.length);

@@ -1,6 +1,7 @@
-import type { ActOrigin } from './audit-logs.ts';
+import type { ActBy } from './audit-logs.ts';
 import { type Database, run } from './database.ts';
-import { endSessions, logUserAct } from './users.ts';
+import { endSessions } from './sessions.ts';
+import { logUserAct } from './users.ts';
 
 /** An address counts as known to a user for so many days after a login from it. */
 export const familiarDays = 90;
@@ -98,7 +99,7 @@ export async function changePassword(
   db: Database,
   userId: string,
   change: { readonly before: string | null; readonly after: string; readonly sessionId: string },
-  by: ActOrigin,
+  by: ActBy,
 ): Promise<boolean> {
   return db.prisma.$transaction(async (tx) => {
     const [user] = await tx.user.updateManyAndReturn({

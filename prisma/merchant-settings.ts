@@ -82,18 +82,15 @@ export type MerchantSettings = z.infer<typeof merchantSettingsSchema>;
 
 const fields = merchantSettingsSchema.shape;
 
+type Fields = typeof fields;
+type ChangeFields = { [Name in keyof Fields]: z.ZodOptional<ReturnType<Fields[Name]['removeDefault']>> };
+
 /** A change of settings: those that are absent stay as they are, and get no default. */
-export const settingChangesSchema = z.strictObject({
-  expires_after: fields.expires_after.removeDefault().optional(),
-  ask_for: fields.ask_for.removeDefault().optional(),
-  wait: fields.wait.removeDefault().optional(),
-  routing: fields.routing.removeDefault().optional(),
-  capture_within: fields.capture_within.removeDefault().optional(),
-  action_within: fields.action_within.removeDefault().optional(),
-  currencies: fields.currencies.removeDefault().optional(),
-  fee: fields.fee.removeDefault().optional(),
-  payer_emails: fields.payer_emails.removeDefault().optional(),
-});
+export const settingChangesSchema = z.strictObject(
+  Object.fromEntries(
+    Object.entries(fields).map(([name, field]) => [name, field.removeDefault().optional()]),
+  ) as ChangeFields,
+);
 
 export type SettingChanges = z.infer<typeof settingChangesSchema>;
 

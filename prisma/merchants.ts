@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type ActOrigin, type AdministrativeAct, bySystem, logAct } from './audit-logs.ts';
+import { type ActBy, type AdministrativeAct, bySystem, logAct } from './audit-logs.ts';
 import { type Database, run } from './database.ts';
 import { type Conditions, filtered } from './filters.ts';
 import type { Prisma } from './generated/client.ts';
@@ -9,6 +9,7 @@ import {
   type SettingChanges,
   settingChangesSchema,
 } from './merchant-settings.ts';
+import type { Page } from './page.ts';
 
 export const merchantStatuses = ['active', 'suspended'] as const;
 
@@ -50,17 +51,17 @@ export interface MadeMerchant {
 }
 
 /** Makes a merchant and writes the act down, unless its id has one. */
-export async function makeMerchant(db: Database, merchant: NewMerchant, from: ActOrigin): Promise<MadeMerchant> {
+export async function makeMerchant(db: Database, merchant: NewMerchant, by: ActBy): Promise<MadeMerchant> {
   const { id, name, idempotencyKey, requestHash } = merchant;
   const settings = given(merchant.settings);
   return db.prisma.$transaction(async (tx) => {
     const inserted = await tx.$executeRaw`
       INSERT INTO merchants (id, name, settings, idempotency_key, request_hash, created_at, updated_at)
-      VALUES (${id}, ${name}, ${JSON.stringify(settings)}::jsonb, ${idempotencyKey}, ${requestHash}, ${from.at}, ${from.at})
+      VALUES (${id}, ${name}, ${JSON.stringify(settings)}::jsonb, ${idempotencyKey}, ${requestHash}, ${by.at}, ${by.at})
       ON CONFLICT DO NOTHING`;
     const row = rowOf(await tx.merchant.findUniqueOrThrow({ where: { id } }));
     if (inserted === 0) return { kind: 'existing', merchant: row };
-    await logAct(tx, actOn(id, 'merchant.created', { settings: Object.keys(settings) }, from));
+    await logAct(tx, actOn(id, 'merchant.created', { settings: Object.keys(settings) }, by));
     return { kind: 'made', merchant: row };
   });
 }
@@ -80,13 +81,11 @@ export async function changeMerchant(
   db: Database,
   merchantId: string,
   changes: MerchantChanges,
-  from: ActOrigin,
+  by: ActBy,
 ): Promise<MerchantRow | null> {
   return db.prisma.$transaction(async (tx) => {
-    // Changes come one after another; payments refer to this row and do not wait.
-    await tx.$queryRaw`SELECT id FROM merchants WHERE id = ${merchantId} FOR NO KEY UPDATE`;
-    const stored = await tx.merchant.findUnique({ where: { id: merchantId } });
-    if (stored === null) return null;
+    if (!(await lockMerchant(tx, merchantId))) return null;
+    const stored = await tx.merchant.findUniqueOrThrow({ where: { id: merchantId } });
     const before: Readonly<Record<string, unknown>> = Object(stored.settings);
     const wanted = given(changes.settings ?? {});
     const changed = Object.keys(wanted).filter((name) => !isDeepStrictEqual(before[name], wanted[name]));
@@ -97,11 +96,25 @@ export async function changeMerchant(
       ...(changed.length > 0 && { settings: { ...before, ...wanted } as Prisma.InputJsonObject }),
     };
     if (Object.keys(data).length === 0) return rowOf(stored);
-    const row = rowOf(await tx.merchant.update({ where: { id: merchantId }, data: { ...data, updatedAt: from.at } }));
+    const row = rowOf(await tx.merchant.update({ where: { id: merchantId }, data: { ...data, updatedAt: by.at } }));
     const named = { fields: Object.keys(data), settings: changed, ...('status' in data && { status: row.status }) };
-    await logAct(tx, actOn(merchantId, actionOf(data.status), named, from));
+    await logAct(tx, actOn(merchantId, actionOf(data.status), named, by));
     return row;
   });
+}
+
+/**
+ * Holds the merchant until the transaction ends: changes of it, and of what it has only so much of, come one after another.
+ * Payments refer to its row and do not wait. False: there is none.
+ */
+export async function lockMerchant(tx: Prisma.TransactionClient, merchantId: string): Promise<boolean> {
+  const rows = await tx.$queryRaw<unknown[]>`SELECT 1 FROM merchants WHERE id = ${merchantId} FOR NO KEY UPDATE`;
+  return rows.length === 1;
+}
+
+/** For whoever runs a command that names a merchant. */
+export function noSuchMerchant(merchantId: string): Error {
+  return new Error(`There is no merchant ${merchantId}: list-merchants shows all.`);
 }
 
 function actionOf(status: string | undefined): string {
@@ -109,8 +122,8 @@ function actionOf(status: string | undefined): string {
   return status === 'active' ? 'merchant.activated' : 'merchant.suspended';
 }
 
-function actOn(id: string, action: string, changes: AdministrativeAct['changes'], from: ActOrigin): AdministrativeAct {
-  return { ...from, action, resourceType: 'merchant', resourceId: id, merchantId: id, isTest: null, changes };
+function actOn(id: string, action: string, changes: AdministrativeAct['changes'], by: ActBy): AdministrativeAct {
+  return { ...by, action, resourceType: 'merchant', resourceId: id, merchantId: id, isTest: null, changes };
 }
 
 /** As JSON has them: without members that are undefined. */
@@ -123,10 +136,10 @@ export async function changeMerchantSettings(
   db: Database,
   merchantId: string,
   changes: unknown,
-  from: ActOrigin = bySystem(new Date()),
+  by: ActBy = bySystem(new Date()),
 ): Promise<MerchantSettings> {
-  const merchant = await changeMerchant(db, merchantId, { settings: settingChangesSchema.parse(changes) }, from);
-  if (merchant === null) throw new Error(`There is no merchant ${merchantId}.`);
+  const merchant = await changeMerchant(db, merchantId, { settings: settingChangesSchema.parse(changes) }, by);
+  if (merchant === null) throw noSuchMerchant(merchantId);
   return merchant.settings;
 }
 
@@ -163,15 +176,8 @@ export interface MerchantFilters {
 
 const conditions: Conditions<MerchantFilters> = { status: (mark) => `m.status = ${mark}` };
 
-/** Where a page ended: the last one's `created_at` in ISO 8601 and its id. */
-export type MerchantPosition = readonly [createdAt: string, id: string];
-
 /** Merchants, newest first, those behind `after` only, at most `limit`. */
-export async function findMerchants(
-  db: Database,
-  filters: MerchantFilters,
-  page: { readonly after: MerchantPosition | null; readonly limit: number },
-): Promise<MerchantRow[]> {
+export async function findMerchants(db: Database, filters: MerchantFilters, page: Page): Promise<MerchantRow[]> {
   const own = [page.limit, ...(page.after ?? [])];
   const where = filtered(conditions, filters, own.length);
   const behind = page.after === null ? 'true' : '(m.created_at, m.id) < ($2::timestamptz, $3)';

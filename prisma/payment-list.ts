@@ -1,6 +1,7 @@
 import type { PaymentStatus } from '../workflows/domain/payment-status.ts';
 import { type Database, run } from './database.ts';
 import { type Conditions, filtered } from './filters.ts';
+import type { Page } from './page.ts';
 import { type MerchantScope, type PaymentRow, paymentColumns } from './payments.ts';
 
 /** Which payments; what is absent does not count. */
@@ -33,15 +34,12 @@ const conditions: Conditions<PaymentFilters> = {
   amountMax: (mark) => `p.amount <= ${mark}::bigint`,
 };
 
-/** Where a page ended: the last payment's `created_at` in ISO 8601 and its id. */
-export type PaymentPosition = readonly [createdAt: string, id: string];
-
 /** Payments of this merchant in this mode, newest first, those behind `after` only, at most `limit`. */
 export async function findPayments(
   db: Database,
   scope: MerchantScope,
   filters: PaymentFilters,
-  page: { readonly after: PaymentPosition | null; readonly limit: number },
+  page: Page,
 ): Promise<PaymentRow[]> {
   const own = [scope.merchantId, scope.isTest, page.limit, ...(page.after ?? [])];
   const where = filtered(conditions, filters, own.length);

@@ -1,7 +1,6 @@
-import { randomBytes } from 'node:crypto';
-import { base32 } from '../workflows/domain/ids.ts';
 import { type Database, run } from './database.ts';
 import { type MerchantScope, type PaymentRow, paymentColumns } from './payments.ts';
+import { randomId } from './random-id.ts';
 import { auditOutcomes } from './transitions.ts';
 
 /** What a merchant may change of a payment. An absent member stays as it is, null blanks it. */
@@ -84,7 +83,7 @@ export async function changePayment(
     changes.customer_email ?? null,
     changes.customer_name ?? null,
     from.now,
-    `aud_${base32(randomBytes(17), 130)}`,
+    randomId('aud'),
     from.actor,
     from.origin,
     JSON.stringify(auditOutcomes),

@@ -1,4 +1,4 @@
-import { type AdministrativeAct, logAct } from './audit-logs.ts';
+import { type ActByOwner, logAct } from './audit-logs.ts';
 import { type Database, run } from './database.ts';
 import type { Prisma } from './generated/client.ts';
 
@@ -23,9 +23,6 @@ export interface NewRefreshToken {
   readonly expiresAt: Date;
 }
 
-/** By which request something is done to a session, and when. */
-type Occasion = Pick<AdministrativeAct, 'correlationId' | 'at'>;
-
 /**
  * Opens a session with its first refresh token (null: it gets none), and writes that down, all together. False: the user whose
  * `passwordHash` it was opened with has another one by now, or is not active.
@@ -34,18 +31,18 @@ export async function openSession(
   db: Database,
   session: NewSession,
   first: NewRefreshToken | null,
-  occasion: Occasion,
+  by: ActByOwner,
   passwordHash: string | null = null,
 ): Promise<boolean> {
   const { permissions, ...columns } = session;
-  const tokens = first === null ? {} : { tokens: { create: { ...first, number: 1, createdAt: occasion.at } } };
+  const tokens = first === null ? {} : { tokens: { create: { ...first, number: 1, createdAt: by.at } } };
   return db.prisma.$transaction(async (tx) => {
     if (session.userId !== null && !(await isStillProven(tx, session.userId, passwordHash))) return false;
     await tx.authSession.create({
-      data: { ...columns, permissions: [...permissions], createdAt: occasion.at, ...tokens },
+      data: { ...columns, permissions: [...permissions], createdAt: by.at, ...tokens },
     });
     await logAct(tx, {
-      ...occasion,
+      ...by,
       action: 'session.opened',
       actor: actorOf(session.userId, session.apiKeyId),
       resourceType: 'session',
@@ -145,24 +142,24 @@ export async function useRefreshToken(
 }
 
 /** Why a session was ended. */
-export type RevokedReason = 'reuse' | 'revoked';
+type RevokedReason = 'reuse' | 'revoked' | 'password_changed' | 'totp_reset' | 'user_suspended';
 
 /** Ends a session with all its tokens and writes that down. False when it has ended already, or there is none. */
 export async function revokeSession(
   db: Database,
   sessionId: string,
   reason: RevokedReason,
-  occasion: Occasion,
+  by: ActByOwner,
 ): Promise<boolean> {
   return db.prisma.$transaction(async (tx) => {
     const [session] = await tx.authSession.updateManyAndReturn({
-      where: { id: sessionId, revokedAt: null, expiresAt: { gt: occasion.at } },
-      data: { revokedAt: occasion.at, revokedReason: reason },
+      where: { id: sessionId, revokedAt: null, expiresAt: { gt: by.at } },
+      data: { revokedAt: by.at, revokedReason: reason },
     });
     if (session === undefined) return false;
     const { userId, apiKeyId, merchantId, isTest } = session;
     await logAct(tx, {
-      ...occasion,
+      ...by,
       action: 'session.revoked',
       resourceType: 'session',
       resourceId: sessionId,
@@ -172,6 +169,20 @@ export async function revokeSession(
       changes: { reason },
     });
     return true;
+  });
+}
+
+/** Ends the user's open sessions, but for the one that is named, in the transaction that gives the reason and writes it down. */
+export async function endSessions(
+  tx: Prisma.TransactionClient,
+  userId: string,
+  reason: RevokedReason,
+  at: Date,
+  exceptId: string | null = null,
+): Promise<void> {
+  await tx.authSession.updateMany({
+    where: { userId, revokedAt: null, ...(exceptId !== null && { id: { not: exceptId } }) },
+    data: { revokedAt: at, revokedReason: reason },
   });
 }
 

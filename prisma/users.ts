@@ -1,6 +1,9 @@
-import { type ActOrigin, logAct } from './audit-logs.ts';
+import { type ActBy, type ActByOwner, logAct } from './audit-logs.ts';
 import type { Database } from './database.ts';
 import type { Prisma } from './generated/client.ts';
+import { lockMerchant, noSuchMerchant } from './merchants.ts';
+import { newestFirst, type Page } from './page.ts';
+import { endSessions } from './sessions.ts';
 
 /** What is read of a user: no hash and no secret. */
 const shown = {
@@ -11,6 +14,7 @@ const shown = {
   role: true,
   status: true,
   invitedBy: true,
+  requestHash: true,
   invitationExpiresAt: true,
   totpConfirmedAt: true,
   lastLoginAt: true,
@@ -18,7 +22,10 @@ const shown = {
   updatedAt: true,
 } as const satisfies Prisma.UserSelect;
 
-/** A user without what proves who it is. `status` is `invited`, `active` or `suspended`. */
+/**
+ * A user without what proves who it is. `status` is `invited`, `active` or `suspended`; `requestHash` is of the request that
+ * invited last, null where none did.
+ */
 export type UserRow = Prisma.UserGetPayload<{ select: typeof shown }>;
 
 /** A person to invite. */
@@ -30,14 +37,17 @@ export interface NewInvitation {
   readonly role: string;
   readonly invitationHash: string;
   readonly expiresAt: Date;
+  /** The key of the merchant's request that invites, and its hash; null: no such request does. */
+  readonly request: { readonly idempotencyKey: string; readonly hash: string } | null;
 }
 
 /** The user who manages others, as they are while nobody else changes the merchant's users; null: it is not a user of theirs. */
 export type Manager = Pick<UserRow, 'role' | 'status'> | null;
 
 /**
- * `invited`: from now on this invitation alone counts, also where the person was invited before. `existing`: the id has a row
- * already. `email_taken`: the address belongs to somebody who is not waiting for an invitation. The last two stored nothing.
+ * `invited`: from now on this invitation alone counts, also where the person was invited before. `existing`: the request, or
+ * another one for this id, has invited somebody already, who was invited last by the one with `requestHash`. `email_taken`: the
+ * address belongs to somebody who is not waiting for an invitation. The last two stored nothing.
  */
 export type InvitedUser =
   | { readonly kind: 'invited' | 'existing'; readonly user: UserRow }
@@ -51,18 +61,19 @@ export async function inviteUser(
   db: Database,
   merchantId: string | null,
   invitation: NewInvitation,
-  by: ActOrigin & { readonly managerId?: string | null },
+  by: ActBy & { readonly managerId?: string | null },
   judge: (manager: Manager, before: UserRow | null) => void = () => undefined,
 ): Promise<InvitedUser> {
   return db.prisma.$transaction(async (tx) => {
     await lockUsersOf(tx, merchantId);
-    const existing = await tx.user.findFirst({ where: { id: invitation.id, merchantId }, select: shown });
+    const existing = await findInvited(tx, merchantId, invitation);
     if (existing !== null) return { kind: 'existing', user: existing };
     const before = await findByEmail(tx, merchantId, invitation.email);
     if (before !== null && before.status !== 'invited') return { kind: 'email_taken' };
     judge(await managerOf(tx, merchantId, by.managerId), before);
-    const { name, role, invitationHash, expiresAt: invitationExpiresAt } = invitation;
-    const now = { role, invitationHash, invitationExpiresAt, invitedBy: by.actor, updatedAt: by.at };
+    const { name, role, invitationHash, expiresAt: invitationExpiresAt, request } = invitation;
+    const asked = request && { idempotencyKey: request.idempotencyKey, requestHash: request.hash };
+    const now = { role, invitationHash, invitationExpiresAt, invitedBy: by.actor, updatedAt: by.at, ...asked };
     const user =
       before === null
         ? await tx.user.create({
@@ -70,7 +81,7 @@ export async function inviteUser(
             select: shown,
           })
         : await tx.user.update({ where: { id: before.id }, data: { ...now, ...(name && { name }) }, select: shown });
-    await logUserAct(tx, user, 'user.invited', { role, isRepeated: before !== null }, by);
+    await logUserAct(tx, user, 'user.invited', { role, is_repeated: before !== null }, by);
     return { kind: 'invited', user };
   });
 }
@@ -84,8 +95,20 @@ async function lockUsersOf(tx: Prisma.TransactionClient, merchantId: string | nu
     await tx.$executeRaw`SELECT pg_advisory_xact_lock(${platformLock})`;
     return;
   }
-  const rows = await tx.$queryRaw<object[]>`SELECT id FROM merchants WHERE id = ${merchantId} FOR NO KEY UPDATE`;
-  if (rows.length === 0) throw new Error(`There is no merchant ${merchantId}: list them and name one.`);
+  if (!(await lockMerchant(tx, merchantId))) throw noSuchMerchant(merchantId);
+}
+
+/**
+ * Whom this invitation, sent again, has invited. Found by the key of the latest request; and by the id, as the first one may be
+ * repeated when another has followed it, and must not void that one's token.
+ */
+async function findInvited(
+  tx: Prisma.TransactionClient,
+  merchantId: string | null,
+  { id, request }: NewInvitation,
+): Promise<UserRow | null> {
+  const either = [{ id }, ...(request === null ? [] : [{ idempotencyKey: request.idempotencyKey }])];
+  return tx.user.findFirst({ where: { merchantId, OR: either }, select: shown });
 }
 
 async function findByEmail(
@@ -113,21 +136,9 @@ export async function findUser(db: Database, merchantId: string, userId: string)
 }
 
 /** Users of this merchant, newest first, after a position. */
-export async function listUsers(
-  db: Database,
-  merchantId: string,
-  page: { readonly after: { readonly createdAt: string; readonly id: string } | null; readonly limit: number },
-): Promise<UserRow[]> {
-  const { after, limit } = page;
-  const behind = after && {
-    OR: [{ createdAt: { lt: after.createdAt } }, { createdAt: after.createdAt, id: { lt: after.id } }],
-  };
-  return db.prisma.user.findMany({
-    where: { merchantId, ...behind },
-    select: shown,
-    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
-    take: limit,
-  });
+export async function listUsers(db: Database, merchantId: string, page: Page): Promise<UserRow[]> {
+  const { where, ...order } = newestFirst(page);
+  return db.prisma.user.findMany({ where: { merchantId, ...where }, select: shown, ...order });
 }
 
 /** How things stand while nobody else changes the merchant's users. */
@@ -155,7 +166,7 @@ export async function changeUser(
   db: Database,
   merchantId: string,
   userId: string,
-  by: ActOrigin & { readonly managerId: string | null },
+  by: ActBy & { readonly managerId: string | null },
   decide: (standing: UserStanding) => UserChange,
 ): Promise<UserRow | null> {
   return db.prisma.$transaction(async (tx) => {
@@ -204,13 +215,16 @@ export async function findInvitation(db: Database, invitationHash: string, now: 
   return { user, isMerchantActive: merchant === null || merchant.status === 'active' };
 }
 
-/** Makes the invited person an active user, once: null when the invitation is not open any more. */
+/**
+ * Makes the invited person an active user, known at this address as after a login, once: null when the invitation is not open
+ * any more.
+ */
 export async function acceptInvitation(
   db: Database,
   merchantId: string | null,
   invitationHash: string,
-  accepted: { readonly passwordHash: string; readonly name: string | null },
-  by: Omit<ActOrigin, 'actor'>,
+  accepted: { readonly passwordHash: string; readonly name: string | null; readonly addressHash: string },
+  by: ActByOwner,
 ): Promise<UserRow | null> {
   return db.prisma.$transaction(async (tx) => {
     await lockUsersOf(tx, merchantId);
@@ -227,22 +241,15 @@ export async function acceptInvitation(
       select: shown,
     });
     if (user === undefined) return null;
+    const { addressHash } = accepted;
+    const address = { userId: user.id, addressHash };
+    await tx.loginAddress.upsert({
+      where: { userId_addressHash: address },
+      create: { ...address, lastLoginAt: by.at },
+      update: { lastLoginAt: by.at },
+    });
     await logUserAct(tx, user, 'user.accepted', { role: user.role }, { ...by, actor: `user:${user.id}` });
     return user;
-  });
-}
-
-/** Ends the user's open sessions, but for the one that is named. */
-export async function endSessions(
-  tx: Prisma.TransactionClient,
-  userId: string,
-  reason: string,
-  at: Date,
-  exceptId: string | null = null,
-): Promise<void> {
-  await tx.authSession.updateMany({
-    where: { userId, revokedAt: null, ...(exceptId !== null && { id: { not: exceptId } }) },
-    data: { revokedAt: at, revokedReason: reason },
   });
 }
 
@@ -252,7 +259,7 @@ export async function logUserAct(
   user: Pick<UserRow, 'id' | 'merchantId'>,
   action: string,
   changes: Readonly<Record<string, unknown>>,
-  by: ActOrigin,
+  by: ActBy,
 ): Promise<void> {
   const { id: resourceId, merchantId } = user;
   await logAct(tx, { ...by, action, resourceType: 'user', resourceId, merchantId, isTest: null, changes });

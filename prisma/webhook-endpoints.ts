@@ -1,4 +1,6 @@
 import { type Database, run } from './database.ts';
+import { lockMerchant } from './merchants.ts';
+import type { Page } from './page.ts';
 import type { MerchantScope } from './payments.ts';
 
 /** An endpoint's row as the API shows it, but for the secret, which is encrypted for the endpoint's id. */
@@ -45,8 +47,7 @@ export async function createWebhookEndpoint(
   activeMax: number,
 ): Promise<MadeWebhookEndpoint> {
   return db.prisma.$transaction(async (tx) => {
-    // One after another per merchant, or two requests would both find room. Payments refer to this row and do not wait.
-    await tx.$queryRaw`SELECT id FROM merchants WHERE id = ${merchantId} FOR NO KEY UPDATE`;
+    await lockMerchant(tx, merchantId); // or two requests would both find room
     const where = { id: endpoint.id, merchantId, isTest };
     const existing = await tx.webhookEndpoint.findFirst({ where });
     if (existing !== null) return { kind: 'existing', endpoint: rowOf(existing) };
@@ -120,10 +121,10 @@ const list = {
 export async function listWebhookEndpoints(
   db: Database,
   { merchantId, isTest }: MerchantScope,
-  page: { readonly after: { readonly createdAt: string; readonly id: string } | null; readonly limit: number },
+  { after, limit }: Page,
 ): Promise<WebhookEndpointRow[]> {
-  const values = [merchantId, isTest, page.after?.createdAt ?? null, page.after?.id ?? null, page.limit];
-  return run<WebhookEndpointRow>(db, list, values);
+  const [createdAt, id] = after ?? [null, null];
+  return run<WebhookEndpointRow>(db, list, [merchantId, isTest, createdAt, id, limit]);
 }
 
 const disable = {

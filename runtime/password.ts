@@ -14,7 +14,7 @@ const hashBytes = 32;
 
 /** Fewest and most characters of a password (NIST SP 800-63B: length counts, composition does not). */
 const passwordLengthMin = 12;
-export const passwordLengthMax = 200;
+const passwordLengthMax = 200;
 
 /** Why this person may not have this password, as the end of a sentence; null: they may. */
 export function passwordProblem(

@@ -5,7 +5,7 @@ import type { Logger } from './logger.ts';
 export interface Budget {
   /** What is counted, for whom: the same name is the same count. An id or a hash, never a secret or an address. */
   readonly name: string;
-  /** What callers know it by: the same word for all of them. */
+  /** What callers know it by: the same word for all of them. There are few. */
   readonly policy: string;
   readonly limit: number;
   readonly windowSeconds: number;
@@ -87,40 +87,71 @@ function tightest(budgets: readonly Budget[], { isRefused, counts }: Taken, payi
   return first ?? null;
 }
 
-/** More counts than this are no callers but somebody who changes addresses: the oldest are forgotten. */
+/** In one policy more counts than this are no callers but somebody who changes addresses: the older half is forgotten. */
 const countsMax = 100_000;
 
-/** Counts in this process. */
-function countHere() {
-  const known = new Map<string, { used: number; readonly endsAt: number }>();
-  const current = (name: string, now: number) => {
-    const count = known.get(name);
-    return count === undefined || count.endsAt <= now ? null : count;
-  };
+/** A window that has begun. */
+interface Window {
+  used: number;
+  readonly endsAt: number;
+}
 
-  function add({ name, windowSeconds }: Budget, now: number): Count {
-    let count = current(name, now);
-    if (count === null) {
-      count = { used: 0, endsAt: now + windowSeconds * 1_000 };
-      known.delete(name); // to the end of the order in which counts are forgotten
-      known.set(name, count);
-      const [oldest] = known.keys();
-      if (known.size > countsMax && oldest !== undefined) known.delete(oldest);
-    }
-    count.used += 1;
-    return { used: count.used, leftMs: count.endsAt - now };
+/** Windows that began one after another, and when the last of them ends. */
+interface Generation {
+  readonly windows: Map<string, Window>;
+  endsAt: number;
+}
+
+/**
+ * The windows of one policy, in two generations: the earlier one goes as a whole when all of it has ended, or when the later
+ * one is full. So nobody looks for what to forget, and what has ended goes before what has not.
+ */
+function windowsOfPolicy() {
+  const none = (): Generation => ({ windows: new Map(), endsAt: 0 });
+  let [earlier, later] = [none(), none()];
+  return {
+    find(name: string, now: number): Window | null {
+      const window = later.windows.get(name) ?? earlier.windows.get(name);
+      return window === undefined || window.endsAt <= now ? null : window;
+    },
+    begin({ name, windowSeconds }: Budget, now: number): Window {
+      if (earlier.endsAt <= now || later.windows.size >= countsMax / 2) [earlier, later] = [later, none()];
+      const window = { used: 0, endsAt: now + windowSeconds * 1_000 };
+      later.windows.set(name, window);
+      later.endsAt = Math.max(later.endsAt, window.endsAt);
+      return window;
+    },
+  };
+}
+
+/** Counts in this process. A policy has room of its own: who floods one of addresses empties none of keys. */
+function countHere() {
+  const policies = new Map<string, ReturnType<typeof windowsOfPolicy>>();
+  const windowsOf = (policy: string) => {
+    const known = policies.get(policy);
+    if (known !== undefined) return known;
+    const windows = windowsOfPolicy();
+    policies.set(policy, windows);
+    return windows;
+  };
+  const current = ({ policy, name }: Budget, now: number) => windowsOf(policy).find(name, now);
+
+  function add(budget: Budget, now: number): Count {
+    const window = current(budget, now) ?? windowsOf(budget.policy).begin(budget, now);
+    window.used += 1;
+    return { used: window.used, leftMs: window.endsAt - now };
   }
 
-  function look({ name, windowSeconds }: Budget, now: number): Count {
-    const count = current(name, now);
-    return { used: count?.used ?? 0, leftMs: count === null ? windowSeconds * 1_000 : count.endsAt - now };
+  function look(budget: Budget, now: number): Count {
+    const window = current(budget, now);
+    return { used: window?.used ?? 0, leftMs: window === null ? budget.windowSeconds * 1_000 : window.endsAt - now };
   }
 
   return {
     /** Takes from the first `paying` of the budgets; the others are only looked at. */
     take(budgets: readonly Budget[], paying: number): Taken {
       const now = Math.floor(performance.now());
-      const isRefused = budgets.some((budget) => (current(budget.name, now)?.used ?? 0) >= budget.limit);
+      const isRefused = budgets.some((budget) => (current(budget, now)?.used ?? 0) >= budget.limit);
       const counts = budgets.map((budget, index) => (isRefused || index >= paying ? look : add)(budget, now));
       return { isRefused, counts };
     },

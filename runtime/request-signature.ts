@@ -9,6 +9,8 @@ export interface SignedRequest {
   readonly method: string;
   /** Path and query as they are sent. */
   readonly target: string;
+  /** The header `Idempotency-Key` as it is sent, quotes and all; empty where there is none. */
+  readonly idempotencyKey: string;
   /** As it is sent; of no bytes where there is none. */
   readonly body: Uint8Array;
 }
@@ -17,9 +19,10 @@ export interface SignedRequest {
 export const toleranceSeconds = 300;
 
 /** `v1=` and the HMAC-SHA256 in hex, keyed with the signing secret as its holder was shown it. */
-export function signRequest(secret: string, { timestamp, nonce, method, target, body }: SignedRequest): string {
+export function signRequest(secret: string, request: SignedRequest): string {
+  const { timestamp, nonce, method, target, idempotencyKey, body } = request;
   const bodyHash = createHash('sha256').update(body).digest('hex');
-  const signed = ['v1', timestamp, nonce, method, target, bodyHash].join('\n');
+  const signed = ['v1', timestamp, nonce, method, target, idempotencyKey, bodyHash].join('\n');
   return `v1=${createHmac('sha256', secret).update(signed).digest('hex')}`;
 }
 

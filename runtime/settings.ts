@@ -91,13 +91,15 @@ export const apiKeySettings = {
   API_KEY_PEPPER: z
     .string()
     .min(32, 'must have at least 32 characters')
-    .describe('At least 32 characters: keyed hashes of API keys are made with it, so losing it voids all keys'),
+    .describe(
+      'At least 32 characters: keys, refresh tokens, invitations and recovery codes are hashed with it, so losing it voids them all',
+    ),
 };
 
 /** Settings of processes that store, or use, the secrets that webhooks are signed with. */
 const webhookSettings = {
   STORED_SECRETS_KEYS: keyring.describe(
-    '`id:base64,…` like the codec’s: encrypts the secrets of webhooks in the database',
+    '`id:base64,…` like the codec’s: encrypts secrets in the database: of webhooks, of signed requests, of authenticators',
   ),
   WEBHOOK_ALLOW_PRIVATE_ADDRESSES: flag
     .default(false)

@@ -14,7 +14,7 @@ const manifest = JSON.parse(read('package.json')) as {
 const lock = JSON.parse(read('package-lock.json')) as {
   packages: Record<string, { version?: string; resolved?: string; hasInstallScript?: boolean }>;
 };
-const pages = ['README.md', 'CHANGELOG.md', ...markdownIn('docs')];
+const pages = ['README.md', 'SECURITY.md', 'CHANGELOG.md', ...markdownIn('docs')];
 
 function markdownIn(folder: string): string[] {
   return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
@@ -26,6 +26,26 @@ test.each(pages)('%s links only to files that exist', (page) => {
   const links = [...read(page).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map((match) => match[1] ?? '');
   const broken = links.filter((link) => !existsSync(join(root, dirname(page), link)));
   expect(broken).toEqual([]);
+});
+
+/** What a link may name of a page: its headings, as they are named in addresses. */
+function anchorsOf(page: string): string[] {
+  const headings = [...read(page).matchAll(/^#+ (.*)$/gm)].map((match) => match[1] ?? '');
+  return headings.map((heading) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+test.each(pages)('%s links only to headings that exist', (page) => {
+  const links = [...read(page).matchAll(/\]\((?!https?:)([^)#]*\.md)?#([^)]+)\)/g)];
+  const broken = links.filter(([, path = '', anchor = '']) => {
+    const target = path === '' ? page : join(dirname(page), path);
+    return !anchorsOf(target).includes(anchor);
+  });
+  expect(broken.map(([link]) => link)).toEqual([]);
 });
 
 test('every npm command that the docs name exists', () => {

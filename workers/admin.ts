@@ -1,11 +1,10 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
 import { keyPermissions, merchantRoles, platformRoles } from '../api/permissions.ts';
-import { createApiKey, endApiKey } from '../prisma/api-keys.ts';
-import type { ActOrigin } from '../prisma/audit-logs.ts';
+import { createApiKey, keyLimits, revokeApiKey, unlimited, usualTerms } from '../prisma/api-keys.ts';
+import { type ActBy, byCommand } from '../prisma/audit-logs.ts';
 import { resetTotp } from '../prisma/authenticators.ts';
-import { findApiKey } from '../prisma/credentials.ts';
 import { type Database, openDatabase } from '../prisma/database.ts';
 import { redeliverFailed } from '../prisma/deliveries.ts';
 import {
@@ -14,8 +13,10 @@ import {
   findMerchant,
   listMerchants,
   makeMerchant,
+  noSuchMerchant,
 } from '../prisma/merchants.ts';
-import { makeOperatorKey, revokeOperatorKey } from '../prisma/operator-keys.ts';
+import { listOperatorKeys, makeOperatorKey, revokeOperatorKey } from '../prisma/operator-keys.ts';
+import { randomId } from '../prisma/random-id.ts';
 import { inviteUser } from '../prisma/users.ts';
 import { enableWebhookEndpoint, findEndpointTold } from '../prisma/webhook-endpoints.ts';
 import { makeKey } from '../runtime/api-key.ts';
@@ -65,15 +66,13 @@ for (const [command, status, description] of [
     .action((merchantId: string) =>
       withDatabase(async (db) => {
         const merchant = await changeMerchant(db, merchantId, { status }, byHand());
-        if (merchant === null) throw noMerchant(merchantId);
+        if (merchant === null) throw noSuchMerchant(merchantId);
         return { id: merchant.id, status: merchant.status };
       }),
     );
 }
 
-const perMinute = { usual: 100, max: 1_000_000 };
-const perHour = { usual: 1_000, max: 60_000_000 };
-const perDay = { usual: 10_000, max: 1_000_000_000 };
+const { rateLimitPerMinute: perMinute, rateLimitPerHour: perHour, rateLimitPerDay: perDay } = keyLimits;
 
 program
   .command('create-api-key')
@@ -99,27 +98,21 @@ interface ApiKeyOptions {
 }
 
 async function createKey(db: Database, merchantId: string, options: ApiKeyOptions) {
-  if ((await findMerchant(db, merchantId)) === null) throw noMerchant(merchantId);
+  if ((await findMerchant(db, merchantId)) === null) throw noSuchMerchant(merchantId);
   const { text, keyId, secretHash } = makeKey(options.live ? 'live' : 'test', pepper());
-  const { name, permissions, unlimited } = options;
+  const limits = {
+    rateLimitPerMinute: options.perMinute,
+    rateLimitPerHour: options.perHour,
+    rateLimitPerDay: options.perDay,
+  };
   const terms = {
-    name,
-    description: null,
-    permissions,
-    rateLimitPerMinute: unlimited ? perMinute.max : options.perMinute,
-    rateLimitPerHour: unlimited ? perHour.max : options.perHour,
-    rateLimitPerDay: unlimited ? perDay.max : options.perDay,
-    ipWhitelist: [],
-    ipBlacklist: [],
-    expiresAt: null,
-    allowedHours: null,
-    requiresSignature: false,
+    ...usualTerms(options.name, options.permissions),
+    ...(options.unlimited ? unlimited : limits),
     signingSecret: null,
   };
-  const from = byHand();
-  const requested = { keyId, secretHash, idempotencyKey: keyId, requestHash: '', createdBy: from.actor };
+  const unasked = { keyId, secretHash, idempotencyKey: null, requestHash: null };
   const nobody = { keyId: null, sessionId: null };
-  const made = await createApiKey(db, { merchantId, isTest: !options.live }, requested, nobody, from, () => terms);
+  const made = await createApiKey(db, { merchantId, isTest: !options.live }, unasked, nobody, byHand(), () => terms);
   if (made.kind === 'full') throw new Error(`${merchantId} has as many active keys as it may have: revoke one.`);
   return { key_id: keyId, api_key: text };
 }
@@ -130,9 +123,8 @@ program
   .argument('<key-id>', 'the part of the key between the second and the third underscore')
   .action((keyId: string) =>
     withDatabase(async (db) => {
-      const key = await findApiKey(db, keyId);
-      if (key?.status !== 'active') return { revoked: false };
-      return { revoked: (await endApiKey(db, key, `key_${keyId}`, byHand())) !== null };
+      if (await revokeApiKey(db, keyId, byHand())) return { revoked: true };
+      throw new Error(`There is no active key ${keyId}: GET /api/v1/auth/api-keys shows all of a merchant.`);
     }),
   );
 
@@ -141,20 +133,31 @@ program
   .description("make an operator's key; its text is printed once")
   .option('--name <name>', 'whose it is', 'Operator')
   .option('--permissions <list>', 'separated by commas; all by default', listOf(platformRoles.operator))
-  .action((options: { name: string; permissions?: readonly string[] }) =>
+  .option('--expires <instant>', 'when it ends by itself, e.g. 2027-01-31T23:59:59Z; never by default', futureInstant)
+  .action((options: { name: string; permissions?: readonly string[]; expires?: Date }) =>
     withDatabase(async (db) => {
       const { text, keyId, secretHash } = makeKey('operator', pepper());
-      const { name, permissions = null } = options;
-      await makeOperatorKey(db, { keyId, secretHash, name, permissions }, byHand());
+      const { name, permissions = null, expires: expiresAt = null } = options;
+      await makeOperatorKey(db, { keyId, secretHash, name, permissions, expiresAt }, byHand());
       return { key_id: keyId, operator_key: text };
     }),
   );
 
 program
+  .command('list-operator-keys')
+  .description("operators' keys without their texts, oldest first, revoked ones too")
+  .action(() => withDatabase((db) => listOperatorKeys(db)));
+
+program
   .command('revoke-operator-key')
   .description("end an operator's key at once")
   .argument('<key-id>', 'the part of the key between the second and the third underscore')
-  .action((keyId: string) => withDatabase(async (db) => ({ revoked: await revokeOperatorKey(db, keyId, byHand()) })));
+  .action((keyId: string) =>
+    withDatabase(async (db) => {
+      if (await revokeOperatorKey(db, keyId, byHand())) return { revoked: true };
+      throw new Error(`There is no active key ${keyId}: list-operator-keys shows all.`);
+    }),
+  );
 
 program
   .command('invite-operator')
@@ -181,24 +184,24 @@ interface Invited {
 
 async function invite(db: Database, merchantId: string | null, { email, role, name }: Invited) {
   if (!z.email().safeParse(email).success) throw new Error('--email must be an e-mail address');
-  const from = byHand();
-  const { text, hash: invitationHash, expiresAt } = makeInvitation(pepper(), from.at);
-  const id = `usr_${base32(randomBytes(17), 130)}`;
-  const invited = await inviteUser(
-    db,
-    merchantId,
-    { id, email, name: name ?? null, role, invitationHash, expiresAt },
-    from,
-  );
-  if (invited.kind === 'email_taken') throw new Error('somebody with this address has an account already');
-  return { user_id: invited.user.id, invitation_token: text };
+  const by = byHand();
+  const { text, hash: invitationHash, expiresAt } = makeInvitation(pepper(), by.at);
+  const person = { id: randomId('usr'), email, name: name ?? null, role };
+  const invited = await inviteUser(db, merchantId, { ...person, invitationHash, expiresAt, request: null }, by);
+  if (invited.kind !== 'email_taken') return { user_id: invited.user.id, invitation_token: text };
+  throw new Error('Somebody with this address is a user already: suspend or change that user, or use another address.');
 }
 
 program
   .command('reset-totp')
   .description('let a user, of a merchant or of the platform, set up another authenticator; ends their sessions')
   .argument('<user-id>')
-  .action((userId: string) => withDatabase(async (db) => ({ reset: await resetTotp(db, userId, byHand()) })));
+  .action((userId: string) =>
+    withDatabase(async (db) => {
+      if (await resetTotp(db, userId, byHand())) return { reset: true };
+      throw new Error(`There is no user ${userId}: GET /api/v1/users shows those of a merchant.`);
+    }),
+  );
 
 program
   .command('redeliver')
@@ -222,12 +225,8 @@ async function redeliver(db: Database, id: string, enables: boolean): Promise<{ 
 }
 
 /** Whoever runs this, as the log names them. */
-function byHand(): ActOrigin {
-  return { actor: 'cli', correlationId: randomUUID(), at: new Date() };
-}
-
-function noMerchant(merchantId: string): Error {
-  return new Error(`There is no merchant ${merchantId}: list-merchants shows all.`);
+function byHand(): ActBy {
+  return byCommand(new Date());
 }
 
 /** Reads a list of these words, separated by commas. */
@@ -245,6 +244,14 @@ function countUpTo(max: number): (text: string) => number {
     if (/^[1-9]\d{0,9}$/.test(text) && Number(text) <= max) return Number(text);
     throw new InvalidArgumentError(`must be a whole number from 1 to ${max}`);
   };
+}
+
+function futureInstant(text: string): Date {
+  const instant = z.iso.datetime({ offset: true }).safeParse(text);
+  if (!instant.success) throw new InvalidArgumentError('must be an instant such as 2027-01-31T23:59:59Z');
+  const date = new Date(instant.data);
+  if (date > new Date()) return date;
+  throw new InvalidArgumentError('must lie in the future');
 }
 
 function roleOption(roles: readonly string[]): Option {

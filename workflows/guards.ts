@@ -21,13 +21,17 @@ export function requireAct(act: OperatorAct): void {
   if (!isText(act.reason)) refuse('reason is missing: say why');
 }
 
-/** Refuses a resolution without evidence, or with another outcome than the thing in question can have. */
-export function requireResolution(act: Resolution, outcomes: readonly ResolvedOutcome[]): void {
+/** Refuses a resolution of nobody, without a reason or without evidence. */
+export function requireResolution(act: Resolution): void {
   requireAct(act);
-  if (!outcomes.includes(act.outcome)) {
-    refuse(`outcome must be ${outcomes.map((outcome) => `"${outcome}"`).join(' or ')}`, 'wrong_outcome');
-  }
   if (!isText(act.evidence)) refuse('evidence is missing: say where the outcome can be seen');
+}
+
+/** Refuses another outcome than the thing in question can have. */
+export function requireOutcome({ outcome }: Resolution, outcomes: readonly ResolvedOutcome[]): void {
+  if (!outcomes.includes(outcome)) {
+    refuse(`outcome must be ${outcomes.map((one) => `"${one}"`).join(' or ')}`, 'wrong_outcome');
+  }
 }
 
 function isText(value: unknown): boolean {

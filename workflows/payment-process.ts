@@ -26,7 +26,15 @@ import { invariant } from './domain/invariant.ts';
 import { parseMoney } from './domain/money.ts';
 import { isMovementOver, type MovementState } from './domain/movement.ts';
 import { capturableOf, isFinal, type PaymentAmounts, type PaymentStatus } from './domain/payment-status.ts';
-import { patiently, type Question, refuse, requireAct, requireQuestion, requireResolution } from './guards.ts';
+import {
+  patiently,
+  type Question,
+  refuse,
+  requireAct,
+  requireOutcome,
+  requireQuestion,
+  requireResolution,
+} from './guards.ts';
 import type { MovementWork } from './movement.ts';
 import { wholeRow } from './older-rows.ts';
 import { delayAfterMs } from './policies.ts';
@@ -410,7 +418,7 @@ export class PaymentProcess {
   }
 
   #mayResolve(act: Resolution): void {
-    requireAct(act);
+    requireResolution(act);
     if (this.#row !== null && !this.#isCatchingUp) this.#requireUnresolved(act);
   }
 
@@ -422,7 +430,7 @@ export class PaymentProcess {
   #requireUnresolved(act: Resolution): void {
     if (this.status !== 'unresolved')
       refuse('there is nothing to resolve: the payment is not unresolved', 'not_unresolved');
-    requireResolution(act, this.#outcomes); // afterwards: what is settled has no outcomes to choose from
+    requireOutcome(act, this.#outcomes); // afterwards: what is settled has no outcomes to choose from
     if (this.attention.hasResolution) refuse('a resolution is under way', 'movement_in_progress');
   }
 

@@ -80,7 +80,7 @@ export const sweep: ActivityOptions = {
   retry: { maximumAttempts: 1 },
 };
 
-/** One pass of the cleanup; it heartbeats after every batch. The next pass makes up for a failed one. */
+/** One pass of the cleanup; it heartbeats after every batch, and ends by itself a minute before. The next pass goes on. */
 export const cleanup: ActivityOptions = {
   startToCloseTimeout: '10 minutes',
   heartbeatTimeout: '30 seconds',

@@ -14,7 +14,15 @@ import {
 } from './contract.ts';
 import { formatMinor } from './domain/money.ts';
 import { isMovementOver, type MovementState } from './domain/movement.ts';
-import { patiently, type Question, refuse, requireAct, requireQuestion, requireResolution } from './guards.ts';
+import {
+  patiently,
+  type Question,
+  refuse,
+  requireAct,
+  requireOutcome,
+  requireQuestion,
+  requireResolution,
+} from './guards.ts';
 import { carryOut, type MovementWork } from './movement.ts';
 import type { MovementRefusal, MovementSnapshot } from './ports.ts';
 import { reconcileEvents } from './reconcile.ts';
@@ -99,7 +107,8 @@ function listen(state: RefundState, input: RefundWorkflowInput): void {
     patiently((act) => resolve(state, act)),
     {
       validator: (act) => {
-        requireResolution(act, ['refunded', 'failed']);
+        requireResolution(act);
+        requireOutcome(act, ['refunded', 'failed']);
         if (state.row !== null) requireUnresolved(state);
       },
     },

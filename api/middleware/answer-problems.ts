@@ -1,10 +1,13 @@
 import type { ErrorRequestHandler, Response } from 'express';
 import { isDatabaseAway } from '../../prisma/database.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { Problem, problemBody, problemCatalogue } from '../errors.ts';
+import { Problem, type ProblemCode, problemBody, problemCatalogue } from '../errors.ts';
 import { requestIdOf } from './identify-request.ts';
 
-/** Turns whatever was thrown into `application/problem+json`. Nothing of an unknown error is shown. */
+/**
+ * Turns whatever was thrown into `application/problem+json`. Nothing of an unknown error is shown. Every 401 has its challenge
+ * from here (RFC 9110, section 15.5.2), unless the problem brings another one.
+ */
 export function answerProblems(logger: Logger): ErrorRequestHandler {
   return (error: unknown, _request, response, _next) => {
     const problem = error instanceof Problem ? error : problemOf(error);
@@ -18,11 +21,26 @@ export function answerProblems(logger: Logger): ErrorRequestHandler {
 }
 
 function sendProblem(response: Response, problem: Problem, requestId: string): void {
+  const { status } = problemCatalogue[problem.code];
   response
-    .status(problemCatalogue[problem.code].status)
+    .status(status)
+    .set(status === 401 ? { 'WWW-Authenticate': challengeOf(problem.code) } : {})
     .set(problem.headers)
     .type('application/problem+json')
     .send(JSON.stringify(problemBody(problem, requestId)));
+}
+
+/** What was right once, and is no more. */
+const ended: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
+  'token_expired',
+  'token_revoked',
+  'api_key_expired',
+  'api_key_revoked',
+]);
+
+/** How to prove who calls, as RFC 6750 has it. */
+function challengeOf(code: ProblemCode): string {
+  return ended.has(code) ? 'Bearer error="invalid_token"' : 'Bearer';
 }
 
 /** Errors of the body reader carry a `type`; everything else is ours. */

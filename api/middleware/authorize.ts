@@ -5,19 +5,17 @@ import type { Principal } from '../principal.ts';
 import type { Route } from '../route.ts';
 import { principalOf } from './locals.ts';
 
-/** Lets through whoever has the route's permission. Denies by default: a permission that nobody was given opens nothing. */
-export function authorize({ permission }: Route): RequestHandler {
-  return (_request, response, next) => {
-    const refusal = permission === null || permission === 'self' ? null : refusalOf(principalOf(response), permission);
-    next(refusal ?? undefined);
-  };
+/** Lets through whoever has the permission. Denies by default: a permission that nobody was given opens nothing. */
+export function authorize(permission: NonNullable<Route['permission']>): RequestHandler {
+  if (permission === 'self') return (_request, _response, next) => next();
+  return (_request, response, next) => next(refusalOf(principalOf(response), permission) ?? undefined);
 }
 
 /** What keeps somebody from what needs this permission; null: nothing does. */
 export function refusalOf(who: Principal, permission: string): Problem | null {
   const isForPlatform = isPlatformPermission(permission);
   if (isForPlatform && who.kind === 'merchant')
-    return new Problem('forbidden', { detail: 'This is for the platform’s operators alone.' });
+    return new Problem('forbidden', { detail: 'This is for the platform alone.' });
   if (!isForPlatform && who.kind === 'platform')
     return new Problem('forbidden', { detail: 'This is for merchants’ keys and users alone.' });
   if (!who.permissions.includes(permission)) {

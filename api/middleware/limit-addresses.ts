@@ -8,7 +8,7 @@ import { holdToLimit } from './hold-to-limit.ts';
 import { originOf } from './identify-request.ts';
 
 /** Whoever asks this much decides whether the process lives: it is always told. It costs nothing. */
-const unlimitedPath = '/health/live';
+export const unlimitedPath = '/health/live';
 
 /** What is answered to a secret that nobody has. */
 const wrongSecret: ReadonlySet<unknown> = new Set<ProblemCode>([
@@ -30,9 +30,9 @@ export function limitAddresses({
 }: Pick<ApiDeps, 'rateLimits' | 'httpPolicy' | 'apiKeyPepper'>): RequestHandler {
   return async (request, response, next) => {
     if (request.path === unlimitedPath) return next();
-    const client = hashSecret(clientNetworkOf(originOf(request)), apiKeyPepper); // addresses are personal data
-    const requests = perMinute('address', client, httpPolicy.addressLimitPerMinute);
-    const wrongSecrets = perMinute('wrong-secrets', client, httpPolicy.wrongSecretLimitPerMinute);
+    const of = { apiKeyPepper };
+    const requests = addressBudget(of, request, 'address', httpPolicy.addressLimitPerMinute);
+    const wrongSecrets = addressBudget(of, request, 'wrong-secrets', httpPolicy.wrongSecretLimitPerMinute);
     holdToLimit(response, await rateLimits.spend([requests], [wrongSecrets]));
     response.once('close', () => {
       if (isWrongSecret(request, response)) void rateLimits.spend([wrongSecrets]);
@@ -41,7 +41,14 @@ export function limitAddresses({
   };
 }
 
-function perMinute(policy: string, client: string, limit: number): Budget {
+/** A budget per minute of the client's address, of IPv6 its /64. Addresses are personal data: they are counted by a hash. */
+export function addressBudget(
+  { apiKeyPepper }: Pick<ApiDeps, 'apiKeyPepper'>,
+  request: Request,
+  policy: string,
+  limit: number,
+): Budget {
+  const client = hashSecret(clientNetworkOf(originOf(request)), apiKeyPepper);
   return { name: `${policy}:${client}`, policy, limit, windowSeconds: 60 };
 }
 

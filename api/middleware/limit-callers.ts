@@ -22,16 +22,26 @@ const [minute, hour, day] = [60, 3_600, 86_400];
  * - a person: 300 per minute over all sessions; an operator's key: 600 per minute;
  * - making payments has a budget of its own beside these: 100 per 60 seconds, or the key's limit per minute where that is higher.
  *
- * After authentication, because nobody may spend another one's budget by naming its id.
+ * The last of the layers: nobody may spend another one's budget by naming its id, or with a leaked key that is refused elsewhere.
+ * What is refused before has spent the budget of its address. A use that is let through is counted for the key.
  */
 export function limitCallers(
-  { rateLimits }: Pick<ApiDeps, 'rateLimits'>,
+  deps: Pick<ApiDeps, 'rateLimits' | 'keyUsage'>,
   { operationId }: Pick<Route, 'operationId'>,
 ): RequestHandler {
   return async (_request, response, next) => {
-    holdToLimit(response, await rateLimits.spend(budgetsOf(principalOf(response), operationId)));
+    const who = principalOf(response);
+    holdToLimit(response, await deps.rateLimits.spend(budgetsOf(who, operationId)));
+    countUse(deps, who);
     next();
   };
+}
+
+/** Counts what a key, or a token that it asked for, is used for. */
+export function countUse({ keyUsage }: Pick<ApiDeps, 'keyUsage'>, { credential }: Principal): void {
+  const now = new Date();
+  if (credential.kind === 'operator_key') keyUsage.used('operator_key', credential.keyId, now);
+  else if (credential.key !== null) keyUsage.used('api_key', credential.key.keyId, now);
 }
 
 /** What a request of this operation is taken from. */

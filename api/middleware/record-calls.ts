@@ -4,11 +4,12 @@ import { auditedAddress, auditedFields, auditedId, auditedUserAgent } from '../a
 import type { ApiDeps } from '../deps.ts';
 import type { Route } from '../route.ts';
 import { originOf, receivedAtOf, requestIdOf } from './identify-request.ts';
+import { addressBudget } from './limit-addresses.ts';
 import { knownOf } from './locals.ts';
 import { problemOf } from './measure-requests.ts';
 
 /** Adds every call to the log of calls, when it is over, also one that is refused. Probes and scrapes are no calls. */
-export function recordCalls({ callLog }: Pick<ApiDeps, 'callLog'>, { operationId, path }: Route): RequestHandler {
+export function recordCalls(deps: ApiDeps, { operationId, path }: Route): RequestHandler {
   if (/^\/(health|metrics)\b/.test(path)) return (_request, _response, next) => next();
   const about = { action: operationId, resourceType: resourceTypeOf(path) };
   return (request, response, next) => {
@@ -17,10 +18,24 @@ export function recordCalls({ callLog }: Pick<ApiDeps, 'callLog'>, { operationId
     const answer = answerOf(response);
     response.once('close', () => {
       const durationMs = Math.round(performance.now() - startedAt);
-      callLog.add({ ...about, ...callOf(request, response, id, answer()), durationMs });
+      const call = { ...about, ...callOf(request, response, id, answer()), durationMs };
+      void isKept(deps, request, response).then((kept) =>
+        kept ? deps.callLog.add(call) : deps.metrics.callsNotLogged(1),
+      );
     });
     next();
   };
+}
+
+/** So many calls of somebody unknown are kept per address and minute where they did nothing: more would fill the database. */
+const unknownCallsPerMinute = 60;
+
+/** Whoever is known has budgets of their own: all of theirs are kept, and so is what anybody did, such as a login. */
+async function isKept(deps: ApiDeps, request: Request, response: Response): Promise<boolean> {
+  const hasActed = request.method !== 'GET' && response.statusCode < 400;
+  if (knownOf(response).principal !== null || hasActed) return true;
+  const standing = await deps.rateLimits.spend([addressBudget(deps, request, 'unknown-calls', unknownCallsPerMinute)]);
+  return standing?.isExceeded !== true;
 }
 
 function callOf(

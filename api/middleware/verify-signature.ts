@@ -6,6 +6,7 @@ import { isSignedWith, type SignedRequest, toleranceSeconds } from '../../runtim
 import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../errors.ts';
 import type { Principal } from '../principal.ts';
+import { type SignatureHeader, signatureHeaders } from '../signature-headers.ts';
 import { receivedAtOf } from './identify-request.ts';
 import { bodyBytesOf, knownOf, principalOf, setKnown } from './locals.ts';
 
@@ -14,6 +15,8 @@ import { bodyBytesOf, knownOf, principalOf, setKnown } from './locals.ts';
  * that is slow to arrive, and for the clocks of other processes.
  */
 const rememberedForMs = (2 * toleranceSeconds + 60) * 1_000;
+
+const noSecret = 'This credential has no signing secret: leave the signature out, or make a key with `signing`.';
 
 /**
  * Checks the signature over a request where it has one, or its key wants one; one that is there is never passed over. Only
@@ -24,16 +27,16 @@ export function verifySignature({ db, secretBox }: Pick<ApiDeps, 'db' | 'secretB
     const key = signingKeyOf(principalOf(response));
     const signature = signatureOf(request);
     if (signature === null) {
-      if (key?.requiresSignature === true) throw refused('signature_required');
+      if (key?.requiresSignature === true) throw new Problem('signature_required');
       return next();
     }
-    if (key === null || key.signingSecret === null)
-      throw refused('signature_refused', 'This credential has no signing secret.');
+    if (key === null || key.signingSecret === null) throw new Problem('signature_refused', { detail: noSecret });
     const signed = signedOf(request, response, signature);
     if (!isSignedWith(secretBox.open(key.signingSecret, key.keyId), signed, signature.value))
-      throw refused('signature_refused');
+      throw new Problem('signature_refused');
     const now = receivedAtOf(response);
-    if (Math.abs(now.getTime() / 1_000 - Number(signed.timestamp)) > toleranceSeconds) throw refused('signature_stale');
+    if (Math.abs(now.getTime() / 1_000 - Number(signed.timestamp)) > toleranceSeconds)
+      throw new Problem('signature_stale');
     await takeOnce(response, () =>
       rememberNonce(db, key.keyId, signed.nonce, new Date(now.getTime() + rememberedForMs)),
     );
@@ -46,43 +49,33 @@ function signingKeyOf({ credential }: Principal): ApiKeyRecord | null {
   return credential.kind === 'operator_key' ? null : credential.key;
 }
 
-interface SignatureHeaders {
+interface Signature {
   readonly timestamp: string;
   readonly nonce: string;
   readonly value: string;
 }
 
 /** Null: the request has none of the headers. Throws where one is missing, stands there twice, or has another form. */
-function signatureOf({ headersDistinct: sent }: Request): SignatureHeaders | null {
-  const timestamps = sent['x-signature-timestamp'];
-  const nonces = sent['x-signature-nonce'];
-  const values = sent['x-signature'];
-  if (timestamps === undefined && nonces === undefined && values === undefined) return null;
-  return {
-    timestamp: single(
-      timestamps,
-      /^[1-9]\d{0,14}$/,
-      'X-Signature-Timestamp must be there once, in whole seconds since 1970.',
-    ),
-    nonce: single(nonces, /^[\w-]{16,64}$/, 'X-Signature-Nonce must be there once: 16 to 64 letters, digits, - or _.'),
-    value: single(
-      values,
-      /^v1=[0-9a-f]{64}$/,
-      'X-Signature must be there once: v1= and 64 hexadecimal digits in lower case.',
-    ),
-  };
+function signatureOf({ headersDistinct: sent }: Request): Signature | null {
+  const { timestamp, nonce, value } = signatureHeaders;
+  const isSigned = [timestamp, nonce, value].some(({ name }) => sent[name.toLowerCase()] !== undefined);
+  if (!isSigned) return null;
+  return { timestamp: single(sent, timestamp), nonce: single(sent, nonce), value: single(sent, value) };
 }
 
-function single(values: readonly string[] | undefined, form: RegExp, detail: string): string {
-  const [value, another] = values ?? [];
-  if (value === undefined || another !== undefined || !form.test(value)) throw refused('signature_refused', detail);
-  return value;
+function single(sent: Request['headersDistinct'], { name, pattern, form }: SignatureHeader): string {
+  const [value, another] = sent[name.toLowerCase()] ?? [];
+  if (value !== undefined && another === undefined && pattern.test(value)) return value;
+  throw new Problem('signature_refused', { detail: `${name} must be there once: ${form}.` });
 }
 
-function signedOf(request: Request, response: Response, { timestamp, nonce }: SignatureHeaders): SignedRequest {
+function signedOf(request: Request, response: Response, { timestamp, nonce }: Signature): SignedRequest {
   const { method, originalUrl: target } = request;
-  if (!target.startsWith('/')) throw refused('signature_refused', 'Send path and query alone, not a whole URL.');
-  return { timestamp, nonce, method, target, body: bodyBytesOf(response) };
+  if (!target.startsWith('/'))
+    throw new Problem('signature_refused', { detail: 'Send path and query alone, not a whole URL.' });
+  const [idempotencyKey = '', another] = request.headersDistinct['idempotency-key'] ?? [];
+  if (another !== undefined) throw new Problem('signature_refused', { detail: 'Send Idempotency-Key once.' });
+  return { timestamp, nonce, method, target, idempotencyKey, body: bodyBytesOf(response) };
 }
 
 /**
@@ -93,15 +86,9 @@ async function takeOnce(response: Response, remember: () => Promise<boolean>): P
   const known = knownOf(response);
   if (known.outage !== null) return;
   try {
-    if (!(await remember())) throw refused('nonce_reused');
+    if (!(await remember())) throw new Problem('nonce_reused');
   } catch (error) {
     if (!isDatabaseAway(error)) throw error;
     setKnown(response, { ...known, outage: error });
   }
-}
-
-type SignatureProblem = 'signature_required' | 'signature_refused' | 'signature_stale' | 'nonce_reused';
-
-function refused(code: SignatureProblem, detail?: string): Problem {
-  return new Problem(code, { headers: { 'WWW-Authenticate': 'Bearer' }, ...(detail !== undefined && { detail }) });
 }

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { createApiKey, type KeyTerms } from '../../prisma/api-keys.ts';
+import { createApiKey, type KeyTerms, keyLimits } from '../../prisma/api-keys.ts';
 import { makeKey, makeSigningSecret } from '../../runtime/api-key.ts';
+import { actBy } from '../act-by.ts';
 import { Problem } from '../errors.ts';
 import { keyFields, requireFuture } from '../key-fields.ts';
 import { type Grant, giverIdsOf, grantOf, refuseMore } from '../key-grants.ts';
@@ -16,14 +17,16 @@ const headers = z.object({
     .describe('Makes the request repeatable: the same key and body make one API key, shown once. Made if absent.'),
 });
 
+const usual = (limit: keyof typeof keyLimits) => `${keyLimits[limit].usual.toLocaleString('en-US')} if absent`;
+
 const body = z
   .strictObject({
     name: keyFields.name,
     description: keyFields.description.nullable().optional(),
     permissions: keyFields.permissions,
-    rate_limit_per_minute: keyFields.rate_limit_per_minute.optional().describe('100 if absent'),
-    rate_limit_per_hour: keyFields.rate_limit_per_hour.optional().describe('1,000 if absent'),
-    rate_limit_per_day: keyFields.rate_limit_per_day.optional().describe('10,000 if absent'),
+    rate_limit_per_minute: keyFields.rate_limit_per_minute.optional().describe(usual('rateLimitPerMinute')),
+    rate_limit_per_hour: keyFields.rate_limit_per_hour.optional().describe(usual('rateLimitPerHour')),
+    rate_limit_per_day: keyFields.rate_limit_per_day.optional().describe(usual('rateLimitPerDay')),
     ip_whitelist: keyFields.ip_whitelist.optional(),
     ip_blacklist: keyFields.ip_blacklist.optional(),
     expires_at: keyFields.expires_at.nullable().optional(),
@@ -69,17 +72,18 @@ export const createApiKeyRoute = merchantRoute(
       'idempotency_key_reused',
     ],
   },
-  async (deps, { body: wanted, headers: sent, rawBody, requestId, receivedAt }, caller) => {
-    const repeatKey = sent['idempotency-key'] ?? randomUUID();
-    const requestHash = hashOfBody(rawBody);
+  async (deps, request, caller) => {
+    const { body: wanted, receivedAt } = request;
+    const repeatKey = request.headers['idempotency-key'] ?? randomUUID();
+    const requestHash = hashOfBody(request.rawBody);
     const { text, keyId, secretHash } = makeKey(caller.isTest ? 'test' : 'live', deps.apiKeyPepper);
     const signingSecret = makeSigningSecret();
     const made = await createApiKey(
       deps.db,
       caller,
-      { keyId, secretHash, idempotencyKey: repeatKey, requestHash, createdBy: caller.actor },
+      { keyId, secretHash, idempotencyKey: repeatKey, requestHash },
       giverIdsOf(caller),
-      { actor: caller.actor, correlationId: requestId, at: receivedAt },
+      actBy(request, caller),
       (giver) => {
         const grant = grantOf(caller, giver);
         const terms = termsOf(wanted, grant);
@@ -104,16 +108,17 @@ export const createApiKeyRoute = merchantRoute(
 
 /** What the key will be: as asked, else as the key that makes it, else as usual. */
 function termsOf(wanted: Wanted, { key: own }: Grant): KeyTerms {
-  const limit = (asked: number | undefined, usual: number, most = usual) => asked ?? Math.min(usual, most);
+  const limit = (asked: number | undefined, name: keyof typeof keyLimits) =>
+    asked ?? Math.min(keyLimits[name].usual, own?.[name] ?? Infinity);
   const { expires_at: expiresAt = own?.expiresAt ?? null, allowed_hours: allowedHours = own?.allowedHours ?? null } =
     wanted;
   return {
     name: wanted.name,
     description: wanted.description ?? null,
     permissions: wanted.permissions,
-    rateLimitPerMinute: limit(wanted.rate_limit_per_minute, 100, own?.rateLimitPerMinute),
-    rateLimitPerHour: limit(wanted.rate_limit_per_hour, 1_000, own?.rateLimitPerHour),
-    rateLimitPerDay: limit(wanted.rate_limit_per_day, 10_000, own?.rateLimitPerDay),
+    rateLimitPerMinute: limit(wanted.rate_limit_per_minute, 'rateLimitPerMinute'),
+    rateLimitPerHour: limit(wanted.rate_limit_per_hour, 'rateLimitPerHour'),
+    rateLimitPerDay: limit(wanted.rate_limit_per_day, 'rateLimitPerDay'),
     ipWhitelist: wanted.ip_whitelist ?? own?.ipWhitelist ?? [],
     ipBlacklist: wanted.ip_blacklist ?? own?.ipBlacklist ?? [],
     expiresAt,

@@ -25,9 +25,8 @@ export const listApiKeysRoute = merchantRoute(
     problems: [],
   },
   async ({ db }, { query, receivedAt }, caller) => {
-    const [createdAt, id] = cursors.read(caller, query) ?? [];
-    const after = createdAt === undefined || id === undefined ? null : { createdAt, id };
-    const rows = await listApiKeys(db, caller, { after, limit: query.limit + 1 });
+    const page = { after: cursors.read(caller, query), limit: query.limit + 1 };
+    const rows = await listApiKeys(db, caller, page);
     const show = (row: (typeof rows)[number]) => toApiKeyObject(row, receivedAt);
     return pageOf(rows, query.limit, show, (row) =>
       cursors.write([row.createdAt.toISOString(), row.id], caller, query),

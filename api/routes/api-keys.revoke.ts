@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { endApiKey } from '../../prisma/api-keys.ts';
+import { actBy } from '../act-by.ts';
 import { Problem } from '../errors.ts';
 import { apiKeySchema, toApiKeyObject } from '../key-object.ts';
 import { requireApiKeyId } from '../require-api-key.ts';
@@ -23,10 +24,10 @@ export const revokeApiKeyRoute = merchantRoute(
     responses: { 200: { description: 'The revoked key', schema: apiKeySchema } },
     problems: ['not_found'],
   },
-  async (deps, { params, requestId, receivedAt }, caller) => {
-    const from = { actor: caller.actor, correlationId: requestId, at: receivedAt };
-    const key = await endApiKey(deps.db, caller, requireApiKeyId(params.id), from);
+  async (deps, request, caller) => {
+    const id = requireApiKeyId(request.params.id);
+    const key = await endApiKey(deps.db, caller, id, actBy(request, caller));
     if (key === null) throw new Problem('not_found');
-    return { status: 200, data: toApiKeyObject(key, receivedAt) };
+    return { status: 200, data: toApiKeyObject(key, request.receivedAt) };
   },
 );

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { changeApiKey, type KeyTerms } from '../../prisma/api-keys.ts';
+import { actBy } from '../act-by.ts';
 import { Problem } from '../errors.ts';
 import { keyFields, requireFuture } from '../key-fields.ts';
 import { giverIdsOf, grantOf, refuseMore } from '../key-grants.ts';
@@ -32,8 +33,9 @@ export const updateApiKey = merchantRoute(
     summary: 'Change an API key',
     description:
       'Changes the given fields, and takes back those that are null; the others stay. Secret and mode cannot be changed, and ' +
-      'a revoked key stays revoked. Nobody gives more than they have: no permission that the caller lacks, and a key that ' +
-      'calls may name nothing beyond its own limits, addresses, hours and expiry, for itself or for another key. It holds ' +
+      'a revoked key stays revoked. Nobody gives more than they have, also not by an expiry or a list that is taken back: a key ' +
+      'that may do what the caller may not can be renamed and revoked by them, not changed otherwise; and a key that calls ' +
+      'leaves no key with more than its own limits, addresses, hours and expiry. It holds ' +
       'everywhere within a second.',
     permission: 'api_keys:write',
     envelope: 'object',
@@ -50,12 +52,15 @@ export const updateApiKey = merchantRoute(
       'validation_failed',
     ],
   },
-  async (deps, { params, body: wanted, requestId, receivedAt }, caller) => {
-    const id = requireApiKeyId(params.id);
-    const from = { actor: caller.actor, correlationId: requestId, at: receivedAt };
-    const changed = await changeApiKey(deps.db, caller, id, giverIdsOf(caller), from, (giver, key) => {
+  async (deps, request, caller) => {
+    const { body: wanted, receivedAt } = request;
+    const id = requireApiKeyId(request.params.id);
+    const by = actBy(request, caller);
+    const changed = await changeApiKey(deps.db, caller, id, giverIdsOf(caller), by, (giver, key) => {
       const changes = changesOf(wanted);
-      refuseMore(grantOf(caller, giver), changes);
+      const grant = grantOf(caller, giver);
+      // As it will be, and not only what changes: an expiry taken back gives all that the key may do.
+      if (!isAboutNames(changes)) refuseMore(grant, { ...key, ...changes });
       requireFuture(wanted.expires_at, receivedAt);
       if (wanted.requires_signature === true && !key.hasSigningSecret) throw cannotSign();
       return changes;
@@ -82,6 +87,11 @@ function changesOf(wanted: z.infer<typeof body>): Partial<KeyTerms> {
     requiresSignature: wanted.requires_signature,
   };
   return Object.fromEntries(Object.entries(terms).filter(([, value]) => value !== undefined));
+}
+
+/** Whether the key may do after it what it did before. */
+function isAboutNames(changes: Partial<KeyTerms>): boolean {
+  return Object.keys(changes).every((field) => field === 'name' || field === 'description');
 }
 
 function cannotSign(): Problem {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { type AuditLogPosition, findAuditLogs } from '../../prisma/audit-logs.ts';
+import { findAuditLogs } from '../../prisma/audit-logs.ts';
 import { auditLogSchema, toAuditLogObject } from '../audit-log-object.ts';
-import { cursorsOf, pageOf, pageQuery } from '../cursor.ts';
+import { cursorsOf, everyMerchant, pageOf, pageQuery } from '../cursor.ts';
 import { createdPosition, instantParameter } from '../instant.ts';
 import { platformRoute } from '../route.ts';
 import { text } from '../text.ts';
@@ -24,10 +24,7 @@ const query = z.strictObject({
   created_to: instantParameter.optional().describe('Before this instant'),
 });
 
-const cursors = cursorsOf<AuditLogPosition>('audit_logs', createdPosition);
-
-/** Of all merchants, in both modes. */
-const everyMerchant = { merchantId: '', isTest: false };
+const cursors = cursorsOf('audit_logs', createdPosition);
 
 /** `GET /api/v1/audit-logs`. */
 export const listAuditLogs = platformRoute(

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { blankCustomer } from '../../prisma/customers.ts';
-import { actOrigin } from '../act-origin.ts';
+import { actBy } from '../act-by.ts';
 import { customerSchema, requireCustomerId, toCustomerObject } from '../customer-object.ts';
 import { Problem } from '../errors.ts';
 import { merchantRoute } from '../route.ts';
@@ -26,8 +26,8 @@ export const blankCustomerRoute = merchantRoute(
   },
   async (deps, request, caller) => {
     const id = requireCustomerId(request.params.id);
-    const from = { ...actOrigin(request, caller), origin: request.origin };
-    const row = await blankCustomer(deps.db, caller, id, from);
+    const by = { ...actBy(request, caller), origin: request.origin };
+    const row = await blankCustomer(deps.db, caller, id, by);
     if (row === null) throw new Problem('not_found');
     return { status: 200, data: toCustomerObject(row) };
   },

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type CustomerPosition, findCustomers } from '../../prisma/customers.ts';
+import { findCustomers } from '../../prisma/customers.ts';
 import { cursorsOf, pageOf, pageQuery } from '../cursor.ts';
 import { customerFields, customerSchema, customerStatus, toCustomerObject } from '../customer-object.ts';
 import { createdPosition } from '../instant.ts';
@@ -13,7 +13,7 @@ const query = z.strictObject({
   email: customerFields.email.optional().describe('The very address, as it is stored'),
 });
 
-const cursors = cursorsOf<CustomerPosition>('customers', createdPosition);
+const cursors = cursorsOf('customers', createdPosition);
 
 /** `GET /api/v1/customers`. */
 export const listCustomers = merchantRoute(

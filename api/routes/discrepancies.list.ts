@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { type DiscrepancyPosition, discrepancyStatuses, findDiscrepancies } from '../../prisma/discrepancies.ts';
-import { cursorsOf, pageOf, pageQuery } from '../cursor.ts';
+import { discrepancyStatuses, findDiscrepancies } from '../../prisma/discrepancies.ts';
+import { cursorsOf, everyMerchant, pageOf, pageQuery } from '../cursor.ts';
 import { discrepancySchema, toDiscrepancyObject } from '../discrepancy-object.ts';
 import { createdPosition } from '../instant.ts';
 import { platformRoute } from '../route.ts';
@@ -10,10 +10,7 @@ const query = z.strictObject({
   status: z.enum(discrepancyStatuses, `must be one of ${discrepancyStatuses.join(', ')}`).optional(),
 });
 
-const cursors = cursorsOf<DiscrepancyPosition>('discrepancies', createdPosition);
-
-/** Of all merchants, in both modes. */
-const everyMerchant = { merchantId: '', isTest: false };
+const cursors = cursorsOf('discrepancies', createdPosition);
 
 /** `GET /api/v1/discrepancies`. */
 export const listDiscrepancies = platformRoute(

@@ -1,12 +1,16 @@
 import { z } from 'zod';
 import { acceptInvitation, findInvitation } from '../../prisma/users.ts';
+import { clientNetworkOf } from '../../runtime/client-network.ts';
 import { invitationHash } from '../../runtime/invitation.ts';
 import { hashPassword } from '../../runtime/password.ts';
+import { actByOwner } from '../act-by.ts';
 import { Problem } from '../errors.ts';
+import { loginAddressHash } from '../login.ts';
+import { newPassword } from '../login-fields.ts';
 import { requireGoodPassword } from '../new-password.ts';
 import { inTurn } from '../password-turns.ts';
 import { publicRoute } from '../route.ts';
-import { newPassword, toUserObject, userFields, userSchema } from '../user-object.ts';
+import { toUserObject, userFields, userSchema } from '../user-object.ts';
 
 const body = z
   .strictObject({
@@ -39,16 +43,17 @@ export const acceptInvitationRoute = publicRoute(
       'unavailable',
     ],
   },
-  async ({ db, apiKeyPepper }, { body: { invitation_token: token, password, name }, requestId, receivedAt }) => {
+  async ({ db, apiKeyPepper }, request) => {
+    const { invitation_token: token, password, name } = request.body;
     const hash = invitationHash(token, apiKeyPepper);
-    const invitation = await findInvitation(db, hash, receivedAt);
+    const invitation = await findInvitation(db, hash, request.receivedAt);
     if (invitation === null) throw new Problem('invitation_refused');
     if (!invitation.isMerchantActive) throw new Problem('merchant_suspended');
     const { email, name: givenName, merchantId } = invitation.user;
     requireGoodPassword(password, '/password', { email, name: name ?? givenName });
-    const accepted = { passwordHash: await inTurn(hashPassword(password)), name: name ?? null };
-    const by = { correlationId: requestId, at: receivedAt };
-    const user = await acceptInvitation(db, merchantId, hash, accepted, by);
+    const addressHash = loginAddressHash(clientNetworkOf(request.origin), apiKeyPepper);
+    const accepted = { passwordHash: await inTurn(hashPassword(password)), name: name ?? null, addressHash };
+    const user = await acceptInvitation(db, merchantId, hash, accepted, actByOwner(request));
     if (user === null) throw new Problem('invitation_refused');
     return { status: 200, data: toUserObject(user) };
   },

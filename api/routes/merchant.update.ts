@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { settingChangesSchema } from '../../prisma/merchant-settings.ts';
 import { changeMerchant } from '../../prisma/merchants.ts';
-import { actOrigin } from '../act-origin.ts';
+import { actBy } from '../act-by.ts';
 import { Problem } from '../errors.ts';
+import { requireLiveMode } from '../live-mode.ts';
 import { merchantSchema, toMerchantObject } from '../merchant-object.ts';
 import { merchantRoute } from '../route.ts';
 
@@ -30,9 +31,9 @@ export const updateOwnMerchant = merchantRoute(
     problems: ['invalid_json', 'wrong_mode', 'not_found', 'body_too_large', 'unsupported_media_type'],
   },
   async (deps, request, caller) => {
-    if (caller.isTest) throw new Problem('wrong_mode', { detail: 'Settings hold for live mode too: use a live key.' });
+    requireLiveMode(caller);
     const { settings } = request.body;
-    const row = await changeMerchant(deps.db, caller.merchantId, { settings }, actOrigin(request, caller));
+    const row = await changeMerchant(deps.db, caller.merchantId, { settings }, actBy(request, caller));
     if (row === null) throw new Problem('not_found');
     return { status: 200, data: toMerchantObject(row) };
   },

@@ -5,7 +5,7 @@ import { makeMerchant } from '../../prisma/merchants.ts';
 import { inviteUser } from '../../prisma/users.ts';
 import { makeInvitation } from '../../runtime/invitation.ts';
 import { merchantIdOf, userIdOf } from '../../workflows/domain/ids.ts';
-import { actOrigin } from '../act-origin.ts';
+import { actBy } from '../act-by.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../errors.ts';
 import { newMerchantSchema, toMerchantObject } from '../merchant-object.ts';
@@ -35,6 +35,9 @@ const body = z
 
 type CreateRequest = RouteRequest<unknown, unknown, z.infer<typeof body>>;
 
+/** In place of a key of the merchant's own requests, of which none is empty: no invitation of theirs has the owner's id. */
+const ownKey = '';
+
 /** `POST /api/v1/merchants`. */
 export const createMerchantRoute = platformRoute(
   {
@@ -59,9 +62,9 @@ export const createMerchantRoute = platformRoute(
     const requestHash = hashOfBody(request.rawBody);
     const { name, settings } = request.body;
     const wanted = { id, name, settings, idempotencyKey: key, requestHash };
-    const { kind, merchant } = await makeMerchant(deps.db, wanted, actOrigin(request, operator));
+    const { kind, merchant } = await makeMerchant(deps.db, wanted, actBy(request, operator));
     if (merchant.request_hash !== requestHash) throw new Problem('idempotency_key_reused');
-    const owner = await invited(deps, request, operator, { merchantId: id, userId: userIdOf(id, key) });
+    const owner = await invited(deps, request, operator, { merchantId: id, userId: userIdOf(id, ownKey) });
     return {
       status: 201,
       headers: repeatHeaders(`/api/v1/merchants/${id}`, key, kind === 'existing'),
@@ -80,8 +83,16 @@ async function invited(
   const { owner } = request.body;
   if (owner === undefined) return null;
   const { text, hash: invitationHash, expiresAt } = makeInvitation(deps.apiKeyPepper, request.receivedAt);
-  const wanted = { id: userId, email: owner.email, name: owner.name ?? null, role: 'owner', invitationHash, expiresAt };
-  const made = await inviteUser(deps.db, merchantId, wanted, actOrigin(request, operator));
+  const wanted = {
+    id: userId,
+    email: owner.email,
+    name: owner.name ?? null,
+    role: 'owner',
+    invitationHash,
+    expiresAt,
+    request: null,
+  };
+  const made = await inviteUser(deps.db, merchantId, wanted, actBy(request, operator));
   if (made.kind === 'email_taken') throw new Problem('email_taken');
   return { ...toUserObject(made.user), ...(made.kind === 'invited' && { invitation_token: text }) };
 }

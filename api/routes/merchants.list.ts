@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { findMerchants, type MerchantPosition, merchantStatuses } from '../../prisma/merchants.ts';
-import { cursorsOf, pageOf, pageQuery } from '../cursor.ts';
+import { findMerchants, merchantStatuses } from '../../prisma/merchants.ts';
+import { cursorsOf, everyMerchant, pageOf, pageQuery } from '../cursor.ts';
 import { createdPosition } from '../instant.ts';
 import { merchantSchema, toMerchantObject } from '../merchant-object.ts';
 import { platformRoute } from '../route.ts';
@@ -10,10 +10,7 @@ const query = z.strictObject({
   status: z.enum(merchantStatuses, `must be one of ${merchantStatuses.join(', ')}`).optional(),
 });
 
-const cursors = cursorsOf<MerchantPosition>('merchants', createdPosition);
-
-/** Merchants belong to no merchant, and to no mode. */
-const everyMerchant = { merchantId: '', isTest: false };
+const cursors = cursorsOf('merchants', createdPosition);
 
 /** `GET /api/v1/merchants`. */
 export const listMerchantsRoute = platformRoute(

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { settingChangesSchema } from '../../prisma/merchant-settings.ts';
 import { changeMerchant, merchantStatuses } from '../../prisma/merchants.ts';
-import { actOrigin } from '../act-origin.ts';
+import { actBy } from '../act-by.ts';
 import { Problem } from '../errors.ts';
 import { merchantSchema, requireMerchantId, toMerchantObject } from '../merchant-object.ts';
 import { platformRoute } from '../route.ts';
@@ -38,7 +38,7 @@ export const updateMerchantRoute = platformRoute(
   },
   async (deps, request, operator) => {
     const id = requireMerchantId(request.params.id);
-    const row = await changeMerchant(deps.db, id, request.body, actOrigin(request, operator));
+    const row = await changeMerchant(deps.db, id, request.body, actBy(request, operator));
     if (row === null) throw new Problem('not_found');
     return { status: 200, data: toMerchantObject(row) };
   },

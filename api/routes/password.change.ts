@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { changePassword, findPasswordOwner } from '../../prisma/logins.ts';
 import { hashPassword } from '../../runtime/password.ts';
-import { actOrigin } from '../act-origin.ts';
+import { actBy } from '../act-by.ts';
 import { requireCurrentPassword, wrongPassword } from '../current-password.ts';
+import { givenPassword, newPassword } from '../login-fields.ts';
 import { requireGoodPassword } from '../new-password.ts';
 import { inTurn } from '../password-turns.ts';
 import { requirePerson } from '../require-person.ts';
 import { selfRoute } from '../route.ts';
-import { givenPassword, newPassword } from '../user-object.ts';
 
 const body = z
   .strictObject({ current_password: givenPassword, new_password: newPassword })
@@ -21,7 +21,7 @@ export const changePasswordRoute = selfRoute(
     path: '/api/v1/auth/password',
     summary: 'Change your password',
     description:
-      'Ends all other sessions of yours. A wrong `current_password` counts as a failed login. For people alone.',
+      'Ends all other sessions of yours. Too many wrong ones of `current_password` must wait, from wherever they come. For people alone.',
     permission: 'self',
     envelope: 'object',
     headers: z.object({}),
@@ -37,8 +37,7 @@ export const changePasswordRoute = selfRoute(
     requireGoodPassword(wanted, '/new_password', owner);
     await requireCurrentPassword(deps, request, { userId, ...owner }, current, '/current_password');
     const change = { before: owner.passwordHash, after: await inTurn(hashPassword(wanted)), sessionId };
-    if (!(await changePassword(deps.db, userId, change, actOrigin(request, who))))
-      throw wrongPassword('/current_password');
+    if (!(await changePassword(deps.db, userId, change, actBy(request, who)))) throw wrongPassword('/current_password');
     return { status: 200, data: { changed: true } };
   },
 );

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { findPayments, type PaymentFilters, type PaymentPosition } from '../../prisma/payment-list.ts';
+import { findPayments, type PaymentFilters } from '../../prisma/payment-list.ts';
 import { isCurrency } from '../../workflows/domain/currencies.ts';
 import { invariant } from '../../workflows/domain/invariant.ts';
 import { parseMoney } from '../../workflows/domain/money.ts';
@@ -50,7 +50,7 @@ const query = z
       refuse('guest', 'guests have no `customer_id`: send one of the two');
   });
 
-const cursors = cursorsOf<PaymentPosition>('payments', createdPosition);
+const cursors = cursorsOf('payments', createdPosition);
 
 /** `GET /api/v1/payments`. */
 export const listPayments = merchantRoute(

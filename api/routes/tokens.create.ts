@@ -1,17 +1,12 @@
 import { z } from 'zod';
-import { passwordLengthMax } from '../../runtime/password.ts';
-import type { ApiDeps } from '../deps.ts';
-import { Problem } from '../errors.ts';
-import { login } from '../login.ts';
-import { identify } from '../middleware/authenticate.ts';
-import { budgetsOf } from '../middleware/limit-callers.ts';
-import { requireWithinRules } from '../middleware/restrict-keys.ts';
-import { permissionsOfRole } from '../permissions.ts';
-import type { Principal } from '../principal.ts';
+import { actByOwner } from '../act-by.ts';
+import { totpCode as code, givenPassword } from '../login-fields.ts';
 import { publicRoute } from '../route.ts';
-import { beginSession, type SessionWish } from '../sessions.ts';
+import { wishOfKey, wishOfUser } from '../session-wishes.ts';
+import { beginSession } from '../sessions.ts';
 import { text } from '../text.ts';
 import { permissionName, tokensSchema, toTokensObject } from '../token-object.ts';
+import { userFields } from '../user-object.ts';
 
 const headers = z.object({
   authorization: z
@@ -32,17 +27,10 @@ const byPassword = z
   .strictObject({
     grant: z.literal('password'),
     merchant_id: text(100).optional().describe('Absent for those who act for the platform'),
-    email: text(254),
-    password: z
-      .string()
-      .min(1)
-      .max(2 * passwordLengthMax), // it is counted in characters, and this in UTF-16
+    email: userFields.email,
+    password: givenPassword,
     mode: z.enum(['test', 'live']).optional().describe('With `merchant_id`: the mode of the session, for all its life'),
-    totp_code: z
-      .string()
-      .regex(/^\d{6}$/, 'must be six digits')
-      .optional()
-      .describe('The code that the authenticator shows, for who has set one up'),
+    totp_code: code.optional().describe('The code that the authenticator shows, for who has set one up'),
     recovery_code: text(100).optional().describe('Instead of `totp_code`, for who has lost the authenticator'),
     permissions,
   })
@@ -96,64 +84,17 @@ export const createTokens = publicRoute(
     ],
   },
   async (deps, request) => {
-    const { receivedAt: now, origin: address } = request;
+    const from = { address: request.origin, now: request.receivedAt };
     const wish =
       request.body.grant === 'password'
-        ? await wishOfUser(deps, request.body, { address, now })
-        : await wishOfKey(deps, request.body, { authorization: request.headers.authorization, address, now });
-    const tokens = await beginSession(deps, wish, request);
-    return { status: 201, data: toTokensObject(tokens, now) };
+        ? await wishOfUser(deps, { ...loginOf(request.body), ...from }, request.body)
+        : await wishOfKey(deps, { authorization: request.headers.authorization, ...from }, request.body);
+    const tokens = await beginSession(deps, wish, actByOwner(request));
+    return { status: 201, data: toTokensObject(tokens, from.now) };
   },
 );
 
-interface Circumstances {
-  readonly address: string;
-  readonly now: Date;
-}
-
-async function wishOfUser(
-  deps: ApiDeps,
-  given: z.infer<typeof byPassword>,
-  circumstances: Circumstances,
-): Promise<SessionWish> {
-  const { email, password, totp_code: totpCode, recovery_code: recoveryCode } = given;
-  const attempt = { merchantId: given.merchant_id ?? null, email, password, totpCode, recoveryCode };
-  const { userId, merchantId, role, hasTotp, passwordHash } = await login(deps, { ...attempt, ...circumstances });
-  const wanted = given.permissions ?? [];
-  requireSubset(wanted, permissionsOfRole(role), 'role');
-  return { of: { userId, passwordHash }, merchantId, isTest: given.mode === 'test', permissions: wanted, hasTotp };
-}
-
-async function wishOfKey(
-  deps: ApiDeps,
-  given: z.infer<typeof byApiKey>,
-  { authorization, address, now }: Circumstances & { readonly authorization: string | undefined },
-): Promise<SessionWish> {
-  const { principal, outage } = await identify(deps, authorization === undefined ? [] : [authorization]);
-  if (outage !== null) throw outage;
-  if (principal?.kind !== 'merchant' || principal.credential.kind !== 'api_key')
-    throw new Problem('forbidden', { detail: 'Only a merchant’s API key gets an access token without a login.' });
-  const { keyId, key } = principal.credential;
-  await requireBudget(deps, principal);
-  requireWithinRules(principal, address, now);
-  if (key.requiresSignature)
-    throw new Problem('signature_required', { detail: 'This key takes signed requests only, so it gets no tokens.' });
-  const wanted = given.permissions ?? [];
-  requireSubset(wanted, principal.permissions, 'key');
-  const { merchantId, isTest } = principal;
-  return { of: { keyId, endsAt: key.expiresAt }, merchantId, isTest, permissions: wanted, hasTotp: false };
-}
-
-/** A key has no more tokens than requests: those that it got share its budgets. */
-async function requireBudget(deps: ApiDeps, principal: Principal): Promise<void> {
-  const standing = await deps.rateLimits.spend(budgetsOf(principal, 'createTokens'));
-  if (standing?.isExceeded === true)
-    throw new Problem('rate_limited', { headers: { 'Retry-After': String(standing.resetSeconds) } });
-}
-
-/** Nobody gives what they do not have. */
-function requireSubset(wanted: readonly string[], allowed: readonly string[], whose: 'role' | 'key'): void {
-  const missing = wanted.filter((permission) => !allowed.includes(permission));
-  if (missing.length > 0)
-    throw new Problem('forbidden', { detail: `This ${whose} lacks what was asked for: ${missing.join(', ')}.` });
+function loginOf({ merchant_id: merchantId, email, password, ...given }: z.infer<typeof byPassword>) {
+  const { totp_code: totpCode, recovery_code: recoveryCode } = given;
+  return { merchantId: merchantId ?? null, email, password, totpCode, recoveryCode };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { actByOwner } from '../act-by.ts';
 import { publicRoute } from '../route.ts';
 import { refreshSession } from '../sessions.ts';
 import { text } from '../text.ts';
@@ -37,7 +38,7 @@ export const refreshTokens = publicRoute(
     ],
   },
   async (deps, request) => {
-    const tokens = await refreshSession(deps, request.body.refresh_token, request);
+    const tokens = await refreshSession(deps, request.body.refresh_token, actByOwner(request));
     return { status: 200, data: toTokensObject(tokens, request.receivedAt) };
   },
 );

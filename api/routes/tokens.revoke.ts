@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { actByOwner } from '../act-by.ts';
 import { publicRoute } from '../route.ts';
 import { endSession } from '../sessions.ts';
 import { tokenText } from '../token-object.ts';
@@ -26,7 +27,7 @@ export const revokeToken = publicRoute(
     problems: ['invalid_json', 'body_too_large', 'unsupported_media_type', 'internal_error', 'unavailable'],
   },
   async (deps, request) => {
-    await endSession(deps, request.body.token, request);
+    await endSession(deps, request.body.token, actByOwner(request));
     return { status: 200, data: { revoked: true } };
   },
 );

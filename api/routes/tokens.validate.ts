@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../errors.ts';
-import { byAccessToken } from '../middleware/authenticate.ts';
+import { byAccessToken, subjectOf } from '../identify.ts';
 import type { Principal } from '../principal.ts';
 import { selfRoute } from '../route.ts';
 import { tokenText } from '../token-object.ts';
@@ -67,7 +67,7 @@ function validityOf({ credential, permissions }: Principal): z.infer<typeof sche
   if (credential.kind !== 'session') throw new Error('an access token stood for something else than a session');
   return {
     active: true,
-    subject: credential.userId ?? `key_${credential.key?.keyId}`,
+    subject: subjectOf(credential.userId, credential.key?.keyId),
     session_id: credential.sessionId,
     permissions: [...permissions],
     expires_at: new Date(credential.expiresAt * 1_000).toISOString(),

@@ -4,9 +4,9 @@ import { findPasswordOwner } from '../../prisma/logins.ts';
 import { makeTotpSecret, totpUrl } from '../../runtime/totp.ts';
 import { requireCurrentPassword } from '../current-password.ts';
 import { Problem } from '../errors.ts';
+import { givenPassword } from '../login-fields.ts';
 import { requirePerson } from '../require-person.ts';
 import { selfRoute } from '../route.ts';
-import { givenPassword } from '../user-object.ts';
 
 const answer = z
   .object({
@@ -24,7 +24,7 @@ export const beginTotp = selfRoute(
     summary: 'Set up an authenticator',
     description:
       'Makes a secret for an authenticator app and shows it this once. It counts from when a code of it is confirmed; another ' +
-      'call before that makes another secret. A wrong `password` counts as a failed login. For people alone.',
+      'call before that makes another secret. Too many wrong ones must wait, from wherever they come. For people alone.',
     permission: 'self',
     envelope: 'object',
     headers: z.object({}),

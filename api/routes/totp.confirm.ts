@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { confirmAuthenticator, findAuthenticator } from '../../prisma/authenticators.ts';
 import { makeRecoveryCodes, totpStepOf } from '../../runtime/totp.ts';
-import { actOrigin } from '../act-origin.ts';
+import { actBy } from '../act-by.ts';
 import { Problem } from '../errors.ts';
+import { totpCode } from '../login-fields.ts';
 import { requirePerson } from '../require-person.ts';
 import { selfRoute } from '../route.ts';
-import { totpCode } from '../user-object.ts';
 
 const body = z
   .strictObject({ code: totpCode.describe('What the authenticator shows now') })
@@ -56,7 +56,7 @@ export const confirmTotp = selfRoute(
     if (step === null) throw new Problem('totp_code_refused');
     const { texts, hashes: recoveryCodeHashes } = makeRecoveryCodes(apiKeyPepper);
     const confirmed = { sealedSecret, step, recoveryCodeHashes };
-    if (!(await confirmAuthenticator(db, userId, confirmed, actOrigin(request, who))))
+    if (!(await confirmAuthenticator(db, userId, confirmed, actBy(request, who))))
       throw new Problem('totp_already_confirmed');
     return { status: 200, data: { recovery_codes: texts } };
   },

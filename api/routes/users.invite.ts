@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { inviteUser, type UserRow } from '../../prisma/users.ts';
+import { inviteUser } from '../../prisma/users.ts';
 import { makeInvitation } from '../../runtime/invitation.ts';
 import { userIdOf } from '../../workflows/domain/ids.ts';
-import { actOrigin } from '../act-origin.ts';
+import { actBy } from '../act-by.ts';
 import { Problem } from '../errors.ts';
+import { requireLiveMode } from '../live-mode.ts';
+import { hashOfBody } from '../request-hash.ts';
 import { idempotencyKey, repeatHeaders } from '../request-headers.ts';
 import { merchantRoute } from '../route.ts';
 import { invitedUserSchema, merchantRole, toUserObject, userFields } from '../user-object.ts';
@@ -34,7 +36,8 @@ export const inviteUserRoute = merchantRoute(
     description:
       'Makes a user who can log in after accepting the invitation. `invitation_token` is shown by this answer alone: a repeat ' +
       'with the same `Idempotency-Key` answers the user without it. Inviting the same address again with ' +
-      'another key, before the invitation is accepted, makes a new token with the role of that request, and voids the old one.',
+      'another key, before the invitation is accepted, makes a new token with the role of that request, and voids the old one. ' +
+      'Users are the same in both modes: it takes a session of live mode.',
     permission: 'users:write',
     envelope: 'object',
     headers,
@@ -44,6 +47,7 @@ export const inviteUserRoute = merchantRoute(
     problems: [
       'invalid_json',
       'forbidden',
+      'wrong_mode',
       'email_taken',
       'body_too_large',
       'unsupported_media_type',
@@ -51,18 +55,20 @@ export const inviteUserRoute = merchantRoute(
     ],
   },
   async (deps, request, caller) => {
+    requireLiveMode(caller);
     const key = request.headers['idempotency-key'] ?? randomUUID();
     const id = userIdOf(caller.merchantId, key);
     const { email, role, name } = request.body;
     const { text, hash: invitationHash, expiresAt } = makeInvitation(deps.apiKeyPepper, request.receivedAt);
-    const by = { ...actOrigin(request, caller), managerId: userIdOfCaller(caller) };
-    const wanted = { id, email, name: name ?? null, role, invitationHash, expiresAt };
+    const by = { ...actBy(request, caller), managerId: userIdOfCaller(caller) };
+    const asked = { idempotencyKey: key, hash: hashOfBody(request.rawBody) };
+    const wanted = { id, email, name: name ?? null, role, invitationHash, expiresAt, request: asked };
     const made = await inviteUser(deps.db, caller.merchantId, wanted, by, (manager, before) =>
       requireMayInvite(caller, manager, role, before),
     );
     if (made.kind === 'email_taken') throw new Problem('email_taken');
     const isReplay = made.kind === 'existing';
-    if (isReplay && !isRepeat(request.body, made.user)) throw new Problem('idempotency_key_reused');
+    if (isReplay && made.user.requestHash !== asked.hash) throw new Problem('idempotency_key_reused');
     return {
       status: 201,
       headers: repeatHeaders(`/api/v1/users/${made.user.id}`, key, isReplay),
@@ -70,9 +76,3 @@ export const inviteUserRoute = merchantRoute(
     };
   },
 );
-
-/** Whether the body is what made this user, as far as that can be told: role and name may have been changed since. */
-function isRepeat({ email, role, name }: z.infer<typeof body>, user: UserRow): boolean {
-  const isUnchanged = user.updatedAt.getTime() === user.createdAt.getTime();
-  return email === user.email && (!isUnchanged || (role === user.role && (name ?? null) === user.name));
-}

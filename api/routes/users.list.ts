@@ -26,9 +26,8 @@ export const listUsersRoute = merchantRoute(
     problems: [],
   },
   async ({ db }, { query }, caller) => {
-    const [createdAt, id] = cursors.read(caller, query) ?? [];
-    const after = createdAt === undefined || id === undefined ? null : { createdAt, id };
-    const rows = await listUsers(db, caller.merchantId, { after, limit: query.limit + 1 });
+    const page = { after: cursors.read(caller, query), limit: query.limit + 1 };
+    const rows = await listUsers(db, caller.merchantId, page);
     return pageOf(rows, query.limit, toUserObject, (row) =>
       cursors.write([row.createdAt.toISOString(), row.id], caller, query),
     );

@@ -25,9 +25,8 @@ export const listWebhooks = merchantRoute(
     problems: [],
   },
   async ({ db }, { query }, caller) => {
-    const [createdAt, id] = cursors.read(caller, query) ?? [];
-    const after = createdAt === undefined || id === undefined ? null : { createdAt, id };
-    const rows = await listWebhookEndpoints(db, caller, { after, limit: query.limit + 1 });
+    const page = { after: cursors.read(caller, query), limit: query.limit + 1 };
+    const rows = await listWebhookEndpoints(db, caller, page);
     return pageOf(rows, query.limit, toWebhookEndpointObject, (row) =>
       cursors.write([row.created_at.toISOString(), row.id], caller, query),
     );

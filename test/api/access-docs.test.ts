@@ -12,9 +12,9 @@ import {
   platformRoles,
 } from '../../api/permissions.ts';
 import type { PaymentSubmission } from '../../api/temporal/payment-client.ts';
-import { acceptPayment } from '../../prisma/payments.ts';
 import { recordTransition } from '../../prisma/transitions.ts';
 import { aTransition, canceling } from '../prisma/steps.ts';
+import { acceptAtOnce } from '../support/accept-at-once.ts';
 import { type ApiServer, startApi } from '../support/api-server.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -26,14 +26,11 @@ let database: TestDatabase;
 let api: ApiServer;
 beforeAll(async () => {
   database = await startDatabase();
-  const route = { rule: null, reason: 'test', candidates: ['easypay'], ineligible: [] };
   /** Ends each payment at once, so that nobody waits for its outcome. */
-  const submit = async ({ request, ...payment }: PaymentSubmission) => {
-    const now = new Date().toISOString();
-    const accepted = await acceptPayment(database.db, { ...payment, request, now }, () => route);
-    if (accepted.kind !== 'accepted') throw new Error(accepted.code);
+  const submit = async (payment: PaymentSubmission) => {
+    const accepted = await acceptAtOnce(database, payment);
     const { merchantId } = payment;
-    await recordTransition(database.db, aTransition(accepted.payment, { ...canceling, merchantId }));
+    await recordTransition(database.db, aTransition(accepted, { ...canceling, merchantId }));
     return { kind: 'stored' } as const;
   };
   api = await startApi(database, { submit }, { apiKeyPepper });
@@ -79,6 +76,17 @@ describe('docs/access.md', () => {
     expect(stdout).toContain('"status":"suspended"');
     expect(stdout, 'the first key').toContain('"status":"revoked"');
     expect(stdout, 'the customer').toContain('"status":"blanked"');
+    expect(stdout, 'the settings').toContain('"expires_after":600');
+    expect(stdout, 'who was invited').toContain('"role":"developer"');
+    expect(stdout, 'who one is').toContain('"mode":"live","role":"owner"');
+    expect(stdout, 'what one may').toContain('"permissions":{"merchant:write":true,"merchants:write":false}');
+    expect(stdout, 'the token of a key').toMatch(/"active":true,"subject":"key_\w+"/);
+    const sessions = await database.db.prisma.authSession.findMany({ orderBy: { createdAt: 'asc' } });
+    expect(sessions.map(({ isTest, revokedReason }) => [isTest, revokedReason])).toEqual([
+      [true, null],
+      [false, 'revoked'],
+      [true, null],
+    ]);
     const payments = await database.db.prisma.payment.findMany({ where: { merchantId: merchant?.id ?? '' } });
     expect(payments).toMatchObject([{ isTest: true, customerEmail: null, customerName: null }]);
     const keys = await database.db.prisma.apiKey.findMany({ orderBy: { createdAt: 'asc' } });

@@ -5,7 +5,7 @@ import { type ApiServer, startApi } from '../support/api-server.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
 import { sessionFor, testAccessTokens } from '../support/session.ts';
 import { bodies } from './access-bodies.ts';
-import { type Access, accessOf, allowedTo } from './access-table.ts';
+import { type Access, accessOf, allowedTo, ofLiveMode } from './access-table.ts';
 import { type Kind, layThings, markOf, missingThings, type Thing } from './access-things.ts';
 
 /** Somebody who calls. */
@@ -21,7 +21,7 @@ interface Who {
   readonly may: readonly string[] | null;
 }
 
-type Expected = 'let in' | 'unauthorized' | 'forbidden' | 'totp_required' | 'not_found';
+type Expected = 'let in' | 'unauthorized' | 'forbidden' | 'totp_required' | 'wrong_mode' | 'not_found';
 
 const merchants = ['mer_a', 'mer_b'];
 let database: TestDatabase;
@@ -88,13 +88,14 @@ function stranger(name: string, authorization: string | null): Promise<Who> {
 }
 
 /** What a route must say to them of that thing, or without one. */
-function expectedOf(access: Access, who: Who, thing: Thing | null): Expected {
+function expectedOf(operation: string, access: Access, who: Who, thing: Thing | null): Expected {
   if (access === 'anyone') return 'let in';
   if (who.may === null) return 'unauthorized';
   if (access === 'people') return who.isPerson ? 'let in' : 'forbidden';
   if (access === 'known') return 'let in';
   if (!who.may.includes(access)) return 'forbidden';
   if (who.merchantId === null && who.isPerson && !who.hasTotp) return 'totp_required';
+  if (ofLiveMode.has(operation) && who.isTest) return 'wrong_mode';
   if (thing === null) return 'let in';
   if (thing.merchantId === null) return 'not_found';
   if (who.merchantId === null) return 'let in';
@@ -139,24 +140,30 @@ async function ask(route: Route, who: Who, thing: Thing | null): Promise<{ statu
   return { status: response.status, text: await response.text() };
 }
 
-const refusals: ReadonlySet<unknown> = new Set(['unauthorized', 'forbidden', 'totp_required', 'not_found']);
+const refusals: ReadonlySet<unknown> = new Set([
+  'unauthorized',
+  'forbidden',
+  'totp_required',
+  'wrong_mode',
+  'not_found',
+]);
 
-/** What an answer says, in the words of `Expected`. */
-function verdictOf({ status, text }: { status: number; text: string }): string {
+/** What an answer says, in the words of `Expected`. What anyone may ask for may not be there: that refuses nobody. */
+function verdictOf({ status, text }: { status: number; text: string }, access: Access): string {
   if (status < 400) return 'let in';
   const { code } = JSON.parse(text) as { code?: string };
+  if (access === 'anyone' && code === 'not_found') return 'let in';
   return refusals.has(code) ? String(code) : 'let in';
 }
 
-/** The marks that this caller may never see. */
-function foreignMarks(who: Who): string[] {
+/** The marks and ids that this caller may never see. */
+function foreignTo(who: Who): string[] {
   if (who.merchantId === null && who.may !== null) return [];
-  return merchants.flatMap((id) =>
-    [true, false, null].flatMap((isTest) => {
-      const isOwn = id === who.merchantId && (isTest === null || isTest === who.isTest);
-      return isOwn ? [] : [markOf(id, isTest)];
-    }),
-  );
+  const foreign = things.flatMap(({ id, kind, merchantId, isTest }) => {
+    if (merchantId === null || (merchantId === who.merchantId && (isTest === null || isTest === who.isTest))) return [];
+    return kind === 'merchant' ? [markOf(merchantId, isTest)] : [markOf(merchantId, isTest), id];
+  });
+  return [...new Set(foreign)];
 }
 
 describe('every route lets in exactly those whom it should, to what is theirs', () => {
@@ -172,14 +179,14 @@ describe('every route lets in exactly those whom it should, to what is theirs', 
       await Promise.all(
         callers.map(async (who) => {
           const answer = await ask(route, who, thing);
-          const expected = expectedOf(access, who, thing);
+          const expected = expectedOf(route.operationId, access, who, thing);
           const of =
             thing === null
               ? ''
               : ` of ${thing.merchantId === null ? 'nobody' : markOf(thing.merchantId, thing.isTest)}`;
-          const verdict = access === 'anyone' ? 'let in' : verdictOf(answer);
+          const verdict = verdictOf(answer, access);
           if (verdict !== expected) wrong.push(`${who.name}${of}: ${verdict} (${answer.status}), not ${expected}`);
-          const seen = foreignMarks(who).filter((mark) => answer.text.includes(mark));
+          const seen = foreignTo(who).filter((mark) => answer.text.includes(mark));
           if (seen.length > 0) wrong.push(`${who.name}${of}: is shown ${seen.join(', ')}`);
         }),
       );

@@ -71,6 +71,9 @@ export const accessOf: Readonly<Record<string, Access>> = {
   getMetrics: 'system:read',
 };
 
+/** What a merchant's keys and users do in live mode alone, as both modes share what it changes. */
+export const ofLiveMode: ReadonlySet<string> = new Set(['updateOwnMerchant', 'inviteUser', 'updateUser']);
+
 const readers = ['payments:read', 'refunds:read', 'events:read', 'customers:read', 'merchant:read'];
 const everything = [
   ...readers,

@@ -90,6 +90,17 @@ async function layInMode(database: TestDatabase, merchantId: string, isTest: boo
   await database.db.prisma.customer.create({
     data: { id: customerId, merchantId, isTest, idempotencyKey: mark, requestHash: 'h', name: mark, externalId: mark },
   });
+  const now = new Date();
+  const endpoint = {
+    idempotencyKey: mark,
+    requestHash: 'h',
+    url: `https://${mark}.example.com`,
+    eventTypes: [],
+    secret: 's',
+  };
+  await database.db.prisma.webhookEndpoint.create({
+    data: { ...endpoint, id: `whk_${mark}`, merchantId, isTest, description: mark, createdAt: now, updatedAt: now },
+  });
   const ids = {
     payment: paymentId,
     refund: refundId,

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Credentials } from '../../api/credentials.ts';
 import { keyPermissions } from '../../api/permissions.ts';
 import { revokeApiKey, storeApiKey } from '../../prisma/api-keys.ts';
+import { byCommand } from '../../prisma/audit-logs.ts';
 import { findApiKey, findSession } from '../../prisma/credentials.ts';
 import { makeKey, parseKey } from '../../runtime/api-key.ts';
 import { signRequest } from '../../runtime/request-signature.ts';
@@ -299,6 +300,22 @@ describe('who makes or changes a key', () => {
     expect((await put(key, other.id, { permissions: ['refunds:write'] })).status).toBe(200);
   });
 
+  test('changes no key that may do more than they may: an expiry taken back would give it all', async () => {
+    const { merchantId, key } = await aMerchant();
+    const strong = await made(key, { permissions: ['refunds:write'], expires_at: '2998-01-01T00:00:00Z' });
+    const weak = await api.keyFor(merchantId, { permissions: ['api_keys:write', 'payments:read'] });
+    for (const change of [
+      { expires_at: null },
+      { ip_whitelist: [] },
+      { rate_limit_per_day: 10 },
+      { allowed_hours: null },
+    ])
+      expect([change, (await put(weak, strong.id, change)).problem.code]).toEqual([change, 'forbidden']);
+    expect((await put(weak, strong.id, { name: 'a better name' })).status).toBe(200);
+    expect((await put(key, strong.id, { expires_at: null })).status).toBe(200);
+    expect((await revoke(weak, strong.id)).status).toBe(200);
+  });
+
   test('needs the permission itself', async () => {
     const { merchantId, key } = await aMerchant();
     const reader = await api.keyFor(merchantId, {
@@ -349,7 +366,7 @@ describe('who makes or changes a key', () => {
     const { api_key: text, id, signing_secret: secret = '' } = await made(key, own);
     const signed = async (method: string, target: string, body: string) => {
       const request = { timestamp: String(Math.floor(Date.now() / 1_000)), nonce: randomUUID(), method, target };
-      const signature = signRequest(secret, { ...request, body: Buffer.from(body) });
+      const signature = signRequest(secret, { ...request, idempotencyKey: '', body: Buffer.from(body) });
       const response = await fetch(`${api.url}${target}`, {
         method,
         headers: {
@@ -618,14 +635,14 @@ test('each act is written down with who did it, and without names', async () => 
   ]);
   expect(acts[0]?.request_data).toMatchObject({ permissions: ['payments:read'], ip_whitelist_length: 1 });
   expect(acts[1]?.request_data).toEqual({
-    fields: ['name', 'rateLimitPerMinute', 'permissions'],
+    fields: ['name', 'permissions', 'rate_limit_per_minute'],
     permissions: ['refunds:read'],
     rate_limit_per_minute: 3,
   });
   expect(JSON.stringify(acts)).not.toMatch(/Doe|127\.0\.0\.1/);
 });
 
-test('what operators do by hand is written down as well', async () => {
+test('what the product and operators do to keys is written down as well, by command as of another service', async () => {
   const { merchantId } = await aMerchant();
   const { keyId, secretHash } = makeKey('test', apiKeyPepper);
   await storeApiKey(database.db, merchantId, {
@@ -635,12 +652,19 @@ test('what operators do by hand is written down as well', async () => {
     isTest: true,
     permissions: ['payments:read'],
   });
-  expect(await revokeApiKey(database.db, keyId, new Date())).toBe(true);
-  expect(await revokeApiKey(database.db, keyId, new Date())).toBe(false);
-  expect(await revokeApiKey(database.db, 'unknown', new Date())).toBe(false);
-  expect(await actsOn(`key_${keyId}`)).toEqual([
-    { action: 'api_key.created', user_id: 'system', request_data: { permissions: ['payments:read'] } },
-    { action: 'api_key.revoked', user_id: 'system', request_data: { status: 'revoked' } },
+  const revokeByHand = (id: string) => revokeApiKey(database.db, id, byCommand(new Date()));
+  expect([await revokeByHand(keyId), await revokeByHand(keyId), await revokeByHand('unknown')]).toEqual([
+    true,
+    false,
+    false,
+  ]);
+  const { rows } = await database.admin.query(
+    'SELECT action, user_id, service_name FROM audit_logs WHERE resource_id = $1 ORDER BY created_at',
+    [`key_${keyId}`],
+  );
+  expect(rows).toEqual([
+    { action: 'api_key.created', user_id: 'system', service_name: 'api' },
+    { action: 'api_key.revoked', user_id: 'cli', service_name: 'admin' },
   ]);
 });
 

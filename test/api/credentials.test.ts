@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { rememberCredentials } from '../../api/credentials.ts';
 import { parseKey } from '../../runtime/api-key.ts';
@@ -9,6 +9,7 @@ import { callApi } from '../support/api-call.ts';
 import type { Problem } from '../support/api-client.ts';
 import { type ApiServer, startApi } from '../support/api-server.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { forgedKey } from '../support/forged-key.ts';
 import { until } from '../support/until.ts';
 
 const apiKeyPepper = randomBytes(32).toString('hex');
@@ -46,12 +47,6 @@ async function set(id: string, assignment: string): Promise<void> {
   await database.admin.query(`UPDATE api_keys SET ${assignment} WHERE id = $1`, [id]);
 }
 
-/** A key of these parts, with the checksum that belongs to it. */
-function forged(kind: string, keyId: string, secret: string): string {
-  const body = `po_${kind}_${keyId}_${secret}`;
-  return `${body}${base32(createHash('sha256').update(body).digest(), 30)}`;
-}
-
 describe('a caller learns', () => {
   test('nothing, with a wrong secret and the right id, whatever the key’s state', async () => {
     const answers: string[] = [];
@@ -59,33 +54,33 @@ describe('a caller learns', () => {
       const { text, id } = await aKey();
       await set(id, state);
       const { keyId = '' } = parseKey(text) ?? {};
-      const wrong = forged('test', keyId, base32(randomBytes(20), 160));
+      const wrong = forgedKey('test', keyId, base32(randomBytes(20), 160));
       expect(parseKey(wrong)?.keyId).toBe(keyId);
       const { request_id: _id, ...problem } = (await told(wrong)) ?? {};
       answers.push(JSON.stringify(problem));
     }
-    const { request_id: _id, ...unknown } = (await told(forged('test', '0'.repeat(16), '0'.repeat(32)))) ?? {};
+    const { request_id: _id, ...unknown } = (await told(forgedKey('test', '0'.repeat(16), '0'.repeat(32)))) ?? {};
     expect(new Set([...answers, JSON.stringify(unknown)]).size).toBe(1);
     expect(unknown).toMatchObject({ code: 'unauthorized', status: 401 });
   });
 
   test('nothing, with the right secret of another key', async () => {
     const [one, other] = [parseKey((await aKey()).text), parseKey((await aKey()).text)];
-    expect(await codeOf(forged('test', one?.keyId ?? '', other?.secret ?? ''))).toBe('unauthorized');
+    expect(await codeOf(forgedKey('test', one?.keyId ?? '', other?.secret ?? ''))).toBe('unauthorized');
   });
 
   test('nothing, with the prefix of another mode or kind', async () => {
     const [one, live] = [parseKey((await aKey()).text), parseKey((await aKey({ isTest: false })).text)];
     const operator = parseKey(await api.operatorKey());
     const texts = [
-      forged('live', one?.keyId ?? '', one?.secret ?? ''),
-      forged('operator', one?.keyId ?? '', one?.secret ?? ''),
-      forged('test', live?.keyId ?? '', live?.secret ?? ''),
-      forged('live', operator?.keyId ?? '', operator?.secret ?? ''),
-      forged('admin', one?.keyId ?? '', one?.secret ?? ''),
+      forgedKey('live', one?.keyId ?? '', one?.secret ?? ''),
+      forgedKey('operator', one?.keyId ?? '', one?.secret ?? ''),
+      forgedKey('test', live?.keyId ?? '', live?.secret ?? ''),
+      forgedKey('live', operator?.keyId ?? '', operator?.secret ?? ''),
+      forgedKey('admin', one?.keyId ?? '', one?.secret ?? ''),
     ];
     expect(await Promise.all(texts.map((text) => codeOf(text)))).toEqual(Array(5).fill('unauthorized'));
-    expect(await codeOf(forged('test', one?.keyId ?? '', one?.secret ?? ''))).toBeNull();
+    expect(await codeOf(forgedKey('test', one?.keyId ?? '', one?.secret ?? ''))).toBeNull();
   });
 
   test('that the key expired, at the very moment', async () => {

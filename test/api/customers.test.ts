@@ -1,8 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { PaymentClient, PaymentSubmission } from '../../api/temporal/payment-client.ts';
-import { acceptPayment } from '../../prisma/payments.ts';
+import type { PaymentClient } from '../../api/temporal/payment-client.ts';
 import { base32 } from '../../workflows/domain/ids.ts';
+import { submitAtOnce } from '../support/accept-at-once.ts';
 import { readAll } from '../support/api-call.ts';
 import { aPayment, getPayment, postPayment } from '../support/api-client.ts';
 import { type ApiServer, startApi } from '../support/api-server.ts';
@@ -31,14 +31,8 @@ let key: string;
 beforeEach(async () => {
   merchantId = `mer_${randomUUID()}`;
   key = await api.keyFor(merchantId);
-  submit.mockReset().mockImplementation(accept);
+  submit.mockReset().mockImplementation((payment) => submitAtOnce(database, payment));
 });
-
-async function accept({ request, ...payment }: PaymentSubmission) {
-  const route = { rule: null, reason: 'test', candidates: ['easypay'], ineligible: [] };
-  await acceptPayment(database.db, { ...payment, request, now: new Date().toISOString() }, () => route);
-  return { kind: 'stored' } as const;
-}
 
 interface Customer {
   readonly id: string;
@@ -317,6 +311,10 @@ describe('a blanked customer', () => {
     const { id } = await made();
     const payments = await paymentsInEveryState(id);
     expect(payments.size).toBeGreaterThan(8);
+    const { rows: hashes } = await database.admin.query<{ hash: string }>(
+      'SELECT request_hash AS hash FROM customers WHERE id = $1',
+      [id],
+    );
     const answer = await remove(id);
     const blanked = { ...blank, id, external_id: 'shop-7', status: 'blanked', blanked_at: expect.stringMatching(/Z$/) };
     expect([answer.status, answer.body.data]).toMatchObject([200, blanked]);
@@ -331,11 +329,20 @@ describe('a blanked customer', () => {
       [id],
     );
     expect(rows[0]).not.toEqual({ text: expect.stringContaining('anary') });
+    expect(rows[0], 'nor a hash of it').not.toEqual({ text: expect.stringContaining(hashes[0]?.hash ?? '') });
 
     expect((await remove(id)).body.data, 'again').toEqual(answer.body.data);
     expect(codeOf(await put(id, { name: 'Eve' }))).toBe('409 customer_blanked');
     expect(codeOf(await put(id, {}))).toBe('409 customer_blanked');
     expect(codeOf(await post({ external_id: 'shop-7' }))).toBe('409 external_id_taken');
+  });
+
+  test('is not made again by the request that made it, which confirms nothing of what it was made of', async () => {
+    const { id } = (await post(ada, 'key-1')).body.data;
+    await remove(id);
+    for (const body of [ada, { ...ada, email: 'guess@example.com' }])
+      expect(codeOf(await post(body, 'key-1'))).toBe('422 idempotency_key_reused');
+    expect((await get(id)).body.data).toMatchObject({ ...blank, status: 'blanked' });
   });
 
   test('is written down once, with how many payments, and in each payment’s audit trail by name', async () => {
@@ -415,7 +422,7 @@ describe('a blanked customer', () => {
       expect(submission.request.customerEmail).toBe(ada.email);
       isSent();
       await released;
-      return accept(submission);
+      return submitAtOnce(database, submission);
     });
     const answer = pay({ customer_id: id });
     await sent;

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { rememberCredentials } from '../../api/credentials.ts';
@@ -6,9 +5,9 @@ import type { ApiDeps } from '../../api/deps.ts';
 import type { HttpPolicy } from '../../api/http-policy.ts';
 import { makeKey, parseKey } from '../../runtime/api-key.ts';
 import { createLogger } from '../../runtime/logger.ts';
-import { base32 } from '../../workflows/domain/ids.ts';
 import { type ApiServer, startApi } from '../support/api-server.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { forgedKey } from '../support/forged-key.ts';
 import { sessionFor, testAccessTokens } from '../support/session.ts';
 import { until } from '../support/until.ts';
 
@@ -210,12 +209,6 @@ describe('wrong secrets', () => {
   });
 });
 
-/** A key of the same id, right in form, with a secret that is made up. */
-function withAnotherSecret(key: string): string {
-  const body = `po_test_${parseKey(key)?.keyId}_${'0'.repeat(32)}`;
-  return `${body}${base32(createHash('sha256').update(body).digest(), 30)}`;
-}
-
 describe('a key', () => {
   test('has its own limits, of which the tightest is told', async () => {
     const server = await serving({});
@@ -246,7 +239,7 @@ describe('a key', () => {
       await limitedKey(server, 'mer_1', { minute: 2 }),
     ];
     await times(3, () => send(server, '/api/v1/payments', { key: one }));
-    const forged = withAnotherSecret(other);
+    const forged = forgedKey('test', parseKey(other)?.keyId ?? '', '0'.repeat(32));
     for (let index = 0; index < 3; index++)
       expect(await send(server, '/api/v1/payments', { key: forged })).toMatchObject({ status: 401 });
     expect(await send(server, '/api/v1/payments', { key: other })).toMatchObject({ status: 200 });
@@ -288,7 +281,7 @@ describe('a person', () => {
   });
 });
 
-test('an operator’s key may ask 600 times per minute', async () => {
+test('an answer to an operator’s key says that it is one of 600 per minute', async () => {
   const server = await serving({});
   const key = await server.operatorKey();
   const { headers } = await send(server, '/metrics', { key });

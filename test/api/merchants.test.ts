@@ -153,6 +153,16 @@ describe('the first owner', () => {
     expect(rows).toEqual([{ merchant_id: answers[0]?.body.data.id, role: 'owner' }]);
   });
 
+  test('does not use up an idempotency key of the merchant’s: the platform’s keys are others', async () => {
+    const key = randomUUID();
+    const { id, owner: invited } = (await post({ name: 'Bookshop', owner }, key)).body.data;
+    const { token } = await sessionFor(database.db, accessTokens, { merchantId: id, role: 'owner', isTest: false });
+    const body = { email: 'another.canary@example.com', role: 'support' };
+    const answer = await postKeyed<Owner>(api.url, token, { path: '/api/v1/users', body, idempotencyKey: key });
+    expect(answer.status).toBe(201);
+    expect(answer.body.data.id).not.toBe(invited?.id);
+  });
+
   test('is invited by a repeat if the first request ended before it came to that', async () => {
     const key = randomUUID();
     const { id } = (await post({ name: 'Bookshop', owner }, key)).body.data;

@@ -22,17 +22,22 @@ const parameter = z.strictObject({
   description: z.string().optional(),
   schema: z.record(z.string(), z.unknown()),
 });
+const pointerTo = (kind: string) => z.strictObject({ $ref: z.string().startsWith(`#/components/${kind}/`) });
 const operation = z.strictObject({
   operationId: z.string().min(1),
   tags: z.array(z.string().min(1)).optional(),
   summary: z.string().min(1),
   description: z.string().min(1),
   security: z.array(z.record(z.string(), z.array(z.string()))),
-  parameters: z.array(parameter).optional(),
+  parameters: z.array(z.union([parameter, pointerTo('parameters')])).optional(),
   requestBody: z.strictObject({ required: z.literal(true), content: media }).optional(),
   responses: z.record(
     z.string().regex(/^[1-5]\d\d$/),
-    z.strictObject({ description: z.string().min(1), content: media }),
+    z.strictObject({
+      description: z.string().min(1),
+      headers: z.record(z.string(), pointerTo('headers')).optional(),
+      content: media,
+    }),
   ),
 });
 
@@ -47,7 +52,11 @@ const documentSchema = z.strictObject({
   ),
   components: z.strictObject({
     schemas: z.record(z.string().regex(/^[A-Za-z0-9._-]+$/), z.record(z.string(), z.unknown())),
-    parameters: z.strictObject({}).optional(),
+    parameters: z.record(z.string(), parameter),
+    headers: z.record(
+      z.string(),
+      z.strictObject({ description: z.string().min(1), schema: z.strictObject({ type: z.string() }) }),
+    ),
     securitySchemes: z.record(
       z.string(),
       z.strictObject({
@@ -63,7 +72,13 @@ const documentSchema = z.strictObject({
 
 const document = documentSchema.parse(JSON.parse(JSON.stringify(openApiDocument(routes))));
 const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
-  Object.entries(methods).map(([method, declared]) => ({ path, method, ...declared })),
+  Object.entries(methods).map(([method, { parameters = [], ...declared }]) => ({
+    path,
+    method,
+    ...declared,
+    parameters: parameters.flatMap((one) => ('$ref' in one ? [] : [one])),
+    pointed: parameters.flatMap((one) => ('$ref' in one ? [one.$ref] : [])),
+  })),
 );
 const routeOf = (operationId: string) => {
   const route = routes.find((one) => one.operationId === operationId);
@@ -100,23 +115,25 @@ describe('the OpenAPI document', () => {
 
   test('points only at what it holds, and uses all that it holds', () => {
     const text = JSON.stringify(document);
-    const pointed = [...text.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].map(([, name = '']) => name);
+    const pointed = [...text.matchAll(/"\$ref":"#\/components\/(\w+\/[^"]+)"/g)].map(([, name = '']) => name);
     expect([...text.matchAll(/"\$ref"/g)]).toHaveLength(pointed.length);
-    expect([...new Set(pointed)].toSorted()).toEqual(Object.keys(document.components.schemas).toSorted());
+    const { securitySchemes: _schemes, ...others } = document.components;
+    const held = Object.entries(others).flatMap(([kind, named]) => Object.keys(named).map((name) => `${kind}/${name}`));
+    expect([...new Set(pointed)].toSorted()).toEqual(held.toSorted());
     const schemes = operations.flatMap(({ security }) => security.flatMap((one) => Object.keys(one)));
     expect([...new Set(schemes)].toSorted()).toEqual(Object.keys(document.components.securitySchemes).toSorted());
   });
 
   test.each(operations)('$method $path declares its path parameters, required', ({ path, parameters }) => {
     const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
-    const declared = (parameters ?? []).filter((one) => one.in === 'path');
+    const declared = parameters.filter((one) => one.in === 'path');
     expect(declared.map(({ name }) => name)).toEqual(inPath);
     expect(declared.filter(({ required }) => !required)).toEqual([]);
   });
 
   test.each(operations)('$method $path declares the parameters of its query, each optional', (one) => {
     const { query = z.object({}) } = routeOf(one.operationId);
-    const declared = (one.parameters ?? []).filter((given) => given.in === 'query');
+    const declared = one.parameters.filter((given) => given.in === 'query');
     expect(declared.map(({ name }) => name)).toEqual(Object.keys(query.shape));
     expect(declared.filter(({ required }) => required)).toEqual([]);
   });
@@ -176,6 +193,30 @@ describe('the OpenAPI document', () => {
       }
     },
   );
+
+  test.each(operations)('$method $path may be signed by merchants’ keys alone', ({ operationId, pointed }) => {
+    const { permission } = routeOf(operationId);
+    const isSignable = permission !== null && !isPlatformPermission(permission);
+    const names = ['X-Signature-Timestamp', 'X-Signature-Nonce', 'X-Signature'];
+    expect(pointed).toEqual(isSignable ? names.map((name) => `#/components/parameters/${name}`) : []);
+  });
+
+  test.each(operations)('$method $path says with every answer how the budget stands', ({ path, responses }) => {
+    for (const [status, { headers = {}, content }] of Object.entries(responses)) {
+      const limits = path === '/health/live' ? [] : ['RateLimit', 'RateLimit-Policy'];
+      const isRefusal = 'application/problem+json' in content && ['429', '503'].includes(status);
+      expect([status, Object.keys(headers)]).toEqual([status, isRefusal ? [...limits, 'Retry-After'] : limits]);
+      for (const [name, { $ref }] of Object.entries(headers)) expect($ref).toBe(`#/components/headers/${name}`);
+    }
+  });
+
+  test('groups operations by what their address is about', () => {
+    const tagOf = new Map(operations.map(({ path, tags }) => [path, tags]));
+    expect(tagOf.get('/api/v1/payments/{id}/refund')).toEqual(['payments']);
+    expect(tagOf.get('/api/v1/audit-logs')).toEqual(['audit-logs']);
+    expect(tagOf.get('/.well-known/jwks.json')).toEqual(['auth']);
+    expect(tagOf.get('/health/live')).toEqual(['health']);
+  });
 
   test.each(Object.entries(problemCatalogue))(
     'explains the problem %s at some operation',

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { PaymentClient } from '../../api/temporal/payment-client.ts';
 import { changeMerchantSettings } from '../../prisma/merchants.ts';
-import { acceptPayment } from '../../prisma/payments.ts';
+import { submitAtOnce } from '../support/accept-at-once.ts';
 import { aPayment, postPayment } from '../support/api-client.ts';
 import { type ApiServer, startApi } from '../support/api-server.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
@@ -28,11 +28,7 @@ beforeEach(async () => {
   vi.resetAllMocks();
   merchantId = `mer_${randomUUID()}`;
   key = await api.keyFor(merchantId);
-  submit.mockImplementation(async ({ request, ...payment }) => {
-    const route = { rule: null, reason: 'test', candidates: ['easypay'], ineligible: [] };
-    await acceptPayment(database.db, { ...payment, request, now: new Date().toISOString() }, () => route);
-    return { kind: 'stored' };
-  });
+  submit.mockImplementation((payment) => submitAtOnce(database, payment));
 });
 
 const post = (changes: Record<string, unknown>, options: { apiKey?: string; key?: string; prefer?: string } = {}) =>

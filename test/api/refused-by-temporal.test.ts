@@ -5,8 +5,8 @@ import proto from '@temporalio/proto';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { hashOfBody } from '../../api/request-hash.ts';
 import { createPaymentClient } from '../../api/temporal/payment-client.ts';
-import { acceptPayment } from '../../prisma/payments.ts';
 import { paymentIdOf } from '../../workflows/domain/ids.ts';
+import { acceptAtOnce } from '../support/accept-at-once.ts';
 import { aPayment, postPayment } from '../support/api-client.ts';
 import { type ApiServer, startApi } from '../support/api-server.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
@@ -159,9 +159,8 @@ describe('submissions that end at once without an answer', () => {
 async function aPendingPayment(idempotencyKey: string): Promise<string> {
   const scope = { merchantId, isTest: true };
   const paymentId = paymentIdOf({ ...scope, idempotencyKey });
-  const now = new Date().toISOString();
-  const request = aPaymentRequest({ idempotencyKey, requestHash: hashOfBody(aPayment()), receivedAt: now });
-  const route = { rule: null, reason: 'test', candidates: ['easypay'], ineligible: [] };
-  await acceptPayment(database.db, { ...scope, paymentId, now, request }, () => route);
+  const receivedAt = new Date().toISOString();
+  const request = aPaymentRequest({ idempotencyKey, requestHash: hashOfBody(aPayment()), receivedAt });
+  await acceptAtOnce(database, { ...scope, paymentId, request });
   return paymentId;
 }

@@ -1,11 +1,12 @@
-import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ProblemCode, problemCatalogue } from '../../api/errors.ts';
 import { parseKey } from '../../runtime/api-key.ts';
 import type { Problem } from '../support/api-client.ts';
 import { type ApiServer, startApi } from '../support/api-server.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { forgedKey } from '../support/forged-key.ts';
 import { sessionFor, testAccessTokens } from '../support/session.ts';
+import { aMerchantId } from '../support/token-calls.ts';
 
 const accessTokens = testAccessTokens();
 let database: TestDatabase;
@@ -20,13 +21,17 @@ afterAll(async () => {
 });
 
 const sql = (text: string, ...values: unknown[]) => database.admin.query(text, values);
-const aMerchantId = () => `mer_${randomUUID()}`;
 
 /** A key whose row was changed so. */
 async function keyWith(change: string): Promise<string> {
   const key = await api.keyFor(aMerchantId());
   await sql(`UPDATE api_keys SET ${change} WHERE key_id = $1`, parseKey(key)?.keyId);
   return key;
+}
+
+/** A key right in form, of this id and a secret that nobody has. */
+function wellFormed(keyId = ''): Promise<string> {
+  return Promise.resolve(forgedKey('test', keyId, '0'.repeat(32)));
 }
 
 /** A person, or the merchant or session of theirs, whose row was changed so. */
@@ -77,10 +82,11 @@ test.each<[string, ProblemCode, () => Promise<string>]>([
   ['a suspended person', 'user_suspended', () => tokenWith('users', `status = 'suspended'`)],
   ['a session that was ended', 'token_revoked', () => tokenWith('auth_sessions', 'revoked_at = now()')],
   ['an expired token', 'token_expired', expiredToken],
+  ['a key that nobody has', 'unauthorized', () => wellFormed('0'.repeat(16))],
   [
-    'a key that nobody has',
+    'a key with a wrong secret',
     'unauthorized',
-    async () => (await keyWith('status = status')).replace(/.{38}$/, 'x'.repeat(38)),
+    async () => wellFormed(parseKey(await api.keyFor(aMerchantId()))?.keyId),
   ],
 ])('%s is told %s, and nothing more', async (_, code, credential) => {
   const response = await ask(await credential());

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes, randomUUID } from 'node:crypto';
+import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -48,6 +48,7 @@ interface Signing {
   readonly secret: string;
   readonly timestamp: string;
   readonly nonce: string;
+  readonly idempotencyKey: string;
 }
 
 const endpoints = '/api/v1/webhooks';
@@ -57,8 +58,8 @@ const nonceOf = () => randomBytes(16).toString('hex');
 
 function signing(changes: Partial<Signing> = {}): Signing {
   const body = JSON.stringify({ url: 'https://shop.example.com/hooks', description: 'Ä "b"' });
-  const usual = { method: 'POST', target: endpoints, body, secret, timestamp: String(secondsNow()), nonce: nonceOf() };
-  return { ...usual, ...changes };
+  const usual = { method: 'POST', target: endpoints, body, secret, idempotencyKey: '' };
+  return { ...usual, timestamp: String(secondsNow()), nonce: nonceOf(), ...changes };
 }
 
 function read(changes: Partial<Signing> = {}): Signing {
@@ -67,11 +68,12 @@ function read(changes: Partial<Signing> = {}): Signing {
 
 /** The request of which `signed` is said, with what is sent otherwise than it was signed. */
 function wireOf(signed: Signing, sent: Partial<Wire> = {}): Wire {
-  const { method, target, body, timestamp, nonce } = signed;
+  const { method, target, body, timestamp, nonce, idempotencyKey } = signed;
   const signature = signRequest(signed.secret, { ...signed, body: Buffer.from(body) });
   const headers = {
     authorization: `Bearer ${apiKey}`,
     ...(body !== '' && { 'content-type': 'application/json' }),
+    ...(idempotencyKey !== '' && { 'idempotency-key': idempotencyKey }),
     'x-signature-timestamp': timestamp,
     'x-signature-nonce': nonce,
     'x-signature': signature,
@@ -167,6 +169,21 @@ const forgeries: readonly (readonly [name: string, answer: typeof refused, forge
         target: '/api/v1/payments?external_id=%c3%a4',
       }),
   ],
+  ['over no Idempotency-Key, with one', refused, () => keyed('', 'order-17')],
+  ['over an Idempotency-Key that was taken away', refused, () => keyed('order-17', [])],
+  ['over an Idempotency-Key that was emptied', refused, () => keyed('order-17', '')],
+  ['over another Idempotency-Key', refused, () => keyed('order-17', 'order-18')],
+  ['over the Idempotency-Key in capitals', refused, () => keyed('order-17', 'ORDER-17')],
+  ['over the Idempotency-Key, sent in quotes', refused, () => keyed('order-17', '"order-17"')],
+  ['over the Idempotency-Key in quotes, sent without', refused, () => keyed('"order-17"', 'order-17')],
+  ['over the Idempotency-Key with a space in it', refused, () => keyed('order-17', 'order- 17')],
+  ['over the Idempotency-Key with two spaces for one', refused, () => keyed('order 17', 'order  17')],
+  ['over the Idempotency-Key with spaces around, which HTTP takes off', refused, () => keyed(' order-17 ', 'order-17')],
+  ['over the Idempotency-Key, sent twice', refused, () => keyed('order-17', ['order-17', 'order-17'])],
+  ['over the Idempotency-Key, sent beside another', refused, () => keyed('order-17', ['order-18', 'order-17'])],
+  ['over the Idempotency-Key, sent before another', refused, () => keyed('order-17', ['order-17', 'order-18'])],
+  ['over an Idempotency-Key that was cut in two', refused, () => keyed('order-17, order-18', ['order-17', 'order-18'])],
+  ['over an Idempotency-Key, sent as part of the path', refused, () => keyedAsPath()],
   ['of the path, sent as a whole URL', refused, () => wireOf(read(), { target: `${api.url}${payments}` })],
   ['of a whole URL', refused, () => wireOf(read({ target: `${api.url}${payments}` }))],
   [
@@ -251,6 +268,17 @@ function shifted(): Wire {
   });
 }
 
+/** A request that was signed with one Idempotency-Key, and is sent with another, or with several. */
+function keyed(signedKey: string, sentKey: string | readonly string[]): Wire {
+  return wireOf(signing({ idempotencyKey: signedKey }), { headers: { 'idempotency-key': sentKey } });
+}
+
+/** What was signed reads as another path and key, should the parts not be kept apart. */
+function keyedAsPath(): Wire {
+  const signed = signing({ target: `${endpoints}\norder-17`, idempotencyKey: '' });
+  return wireOf(signed, { target: endpoints, headers: { 'idempotency-key': 'order-17' } });
+}
+
 describe('a signature', () => {
   test('that is right is taken, for a body as for a query', async () => {
     expect((await send(wireOf(signing()))).status).toBe(201);
@@ -258,6 +286,9 @@ describe('a signature', () => {
     expect((await send(wireOf(signing({ timestamp: String(secondsNow() - 290) })))).status).toBe(201);
     expect((await send(wireOf(signing({ timestamp: String(secondsNow() + 295) })))).status).toBe(201);
     expect((await send(wireOf(signing({ nonce: '-_AZaz09'.repeat(8) })))).status).toBe(201);
+    expect((await send(wireOf(signing({ idempotencyKey: 'order-17' })))).status).toBe(201);
+    expect((await send(wireOf(signing({ idempotencyKey: '"two words, quoted"' })))).status).toBe(201);
+    expect((await send(keyed('order-19', ' \torder-19 '))).status, 'white space around is HTTP’s').toBe(201);
   });
 
   test.each(forgeries)('%s is refused, and nothing is stored', async (_name, answer, forge) => {
@@ -267,14 +298,14 @@ describe('a signature', () => {
   });
 
   test('is over the very string that the documentation shows', () => {
-    const [, secretShown = '', method = '', target = '', timestamp = '', nonce = '', expected] =
-      /secret `(.+)`, `(\S+) (\S+)`, timestamp `(\d+)`, nonce `(\w+)` give\s+`(.+)`/.exec(
-        readFileSync(new URL('../../docs/request-signing.md', import.meta.url), 'utf8'),
-      ) ?? [];
-    const hashOfNothing = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
-    const text = `v1\n${timestamp}\n${nonce}\n${method}\n${target}\n${hashOfNothing}`;
+    const page = readFileSync(new URL('../../docs/request-signing.md', import.meta.url), 'utf8');
+    const [, text = '', secretShown = '', body = '', expected] =
+      /```\n(v1\n\d[^`]+)\n```\n+with the secret `(.+)` and the body `(.+)`, gives\s+`(v1=.+)`/.exec(page) ?? [];
+    const [, timestamp = '', nonce = '', method = '', target = '', idempotencyKey = '', bodyHash] = text.split('\n');
+    expect([idempotencyKey, bodyHash]).toEqual(['order-17', createHash('sha256').update(body).digest('hex')]);
     expect(expected).toBe(`v1=${createHmac('sha256', secretShown).update(text).digest('hex')}`);
-    expect(signRequest(secretShown, { timestamp, nonce, method, target, body: Buffer.alloc(0) })).toBe(expected);
+    const shown = { timestamp, nonce, method, target, idempotencyKey, body: Buffer.from(body) };
+    expect(signRequest(secretShown, shown)).toBe(expected);
   });
 });
 

@@ -42,22 +42,27 @@ async function runSnippet(
   [program = '', file = '']: readonly string[],
   args: readonly string[],
   signingSecret: string,
+  others: Record<string, string> = {},
 ): Promise<Printed> {
-  const env = { PATH: process.env['PATH'], LANG: 'C', API_KEY: apiKey, SIGNING_SECRET: signingSecret };
+  const env = { PATH: process.env['PATH'], LANG: 'C', API_KEY: apiKey, SIGNING_SECRET: signingSecret, ...others };
   const { stdout } = await promisify(execFile)(program, [file, ...args], { env });
   const [status = '', ...body] = stdout.split('\n');
   return { status: Number(status), body: JSON.parse(body.join('\n')) as Printed['body'] };
 }
 
 /** Hands requests on to the API, after changing what was signed. Returns where it listens. */
-async function tamperer(change: (target: string, body: string) => { target: string; body: string }) {
+async function tamperer(
+  change: (target: string, body: string) => { target: string; body: string },
+  idempotencyKey?: string,
+) {
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       const { target, body } = change(request.url ?? '', Buffer.concat(chunks).toString());
       const { host: _host, 'content-length': _length, connection: _connection, ...sent } = request.headers;
-      const headers = Object.entries(sent).map(([name, value]): [string, string] => [name, String(value)]);
+      const kept = { ...sent, ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }) };
+      const headers = Object.entries(kept).map(([name, value]): [string, string] => [name, String(value)]);
       fetch(`${api.url}${target}`, { method: request.method ?? 'GET', headers, ...(body !== '' && { body }) })
         .then(async (answer) => response.writeHead(answer.status).end(await answer.text()))
         .catch(() => response.destroy());
@@ -92,6 +97,28 @@ describe.each(snippets)('the snippet in $language (needs $needs)', ({ command, n
     const refused = await runSnippet(command, ['POST', `${way.url}/api/v1/webhooks`, body('é')], secret);
     way.close();
     expect(refused).toMatchObject({ status: 401, body: { code: 'signature_refused' } });
+    expect(await webhooksStored()).toBe(before);
+  });
+
+  test('sends an idempotency key: repeated, with another signature, it is the same request', async () => {
+    const args = ['POST', `${api.url}/api/v1/webhooks`, body('keyed')];
+    const key = { IDEMPOTENCY_KEY: `"order 17 of ${command.at(-1)?.split('.').at(-1)}"` };
+    const made = await runSnippet(command, args, secret, key);
+    const again = await runSnippet(command, args, secret, key);
+    expect([made.status, again.status]).toEqual([201, 201]);
+    expect(again.body.data['id']).toBe(made.body.data['id']);
+  });
+
+  test('is refused when its idempotency key is changed on the way, and nothing is stored', async () => {
+    const before = await webhooksStored();
+    const way = await tamperer((target, sent) => ({ target, body: sent }), 'order-18');
+    const args = ['POST', `${way.url}/api/v1/webhooks`, body('é')];
+    for (const key of [{ IDEMPOTENCY_KEY: 'order-17' }, {}])
+      expect(await runSnippet(command, args, secret, key)).toMatchObject({
+        status: 401,
+        body: { code: 'signature_refused' },
+      });
+    way.close();
     expect(await webhooksStored()).toBe(before);
   });
 

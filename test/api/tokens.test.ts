@@ -182,9 +182,10 @@ describe('a login', () => {
     ['a mode for the platform', { merchant_id: undefined }, '/mode'],
     ['another mode', { mode: 'both' }, '/mode'],
     ['no password', { password: undefined }, '/password'],
-    ['a password without end', { password: 'x'.repeat(401) }, '/password'],
+    ['a password without end', { password: 'x'.repeat(1_001) }, '/password'],
     ['two second factors', { totp_code: '123456', recovery_code: 'x' }, '/recovery_code'],
     ['a code that is none', { totp_code: '12345a' }, '/totp_code'],
+    ['an address that is none', { email: 'somebody' }, '/email'],
     ['a NUL in the address', { email: 'a\u0000@example.com' }, '/email'],
     ['no permission at all', { permissions: [] }, '/permissions'],
     ['a permission that there is not', { permissions: ['payments:delete'] }, '/permissions/0'],
@@ -261,6 +262,9 @@ describe('an API key that asks for a token', () => {
     expect(await wordFor(api, body.data.access_token)).toBe('served');
     const third = await postTokens(api, ask, key);
     expect([third.status, third.problem.code]).toEqual([429, 'rate_limited']);
+    expect(third.headers.get('ratelimit')).toMatch(/^"minute";r=0;t=\d+$/);
+    expect(third.headers.get('ratelimit-policy')).toBe('"minute";q=2;w=60');
+    expect(third.headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
     expect(Number(third.headers.get('retry-after'))).toBeGreaterThan(0);
   });
 });

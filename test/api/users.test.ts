@@ -35,7 +35,7 @@ const users = '/api/v1/users';
 const aMerchant = () => `mer_${randomUUID()}`;
 const anEmail = () => `${randomUUID()}@example.com`;
 const session = (merchantId: string, role: string, others: Partial<SessionOf> = {}) =>
-  sessionFor(database.db, accessTokens, { merchantId, role, ...others });
+  sessionFor(database.db, accessTokens, { merchantId, role, isTest: false, ...others });
 
 /** A merchant with one owner. */
 async function anOwner() {
@@ -75,6 +75,15 @@ const actsOn = async (userId: string) =>
       [userId],
     )
   ).rows;
+
+test('a session of test mode manages nobody: who logs in live would be its doing', async () => {
+  const { merchantId, token } = await anOwner();
+  const { userId } = await session(merchantId, 'support');
+  const inTest = await session(merchantId, 'owner', { isTest: true });
+  expect((await invite(inTest.token, { email: anEmail(), role: 'admin' })).code).toBe('wrong_mode');
+  expect((await change(inTest.token, userId, { role: 'admin' })).problem.code).toBe('wrong_mode');
+  expect((await call(token, 'GET', `${users}/${userId}`)).body.data.role).toBe('support');
+});
 
 describe('an invitation', () => {
   test('makes a user whose token is shown once, and accepting it makes them active', async () => {
@@ -137,6 +146,29 @@ describe('an invitation', () => {
       { email: other.email, role: 'support', name: 'Ada' },
     ])
       expect(await invite(token, changed, 'one key')).toMatchObject({ status: 422, code: 'idempotency_key_reused' });
+  });
+
+  test('that replaces another one is repeatable too: the token that its answer showed stays good, and no other is shown', async () => {
+    const { token } = await anOwner();
+    const email = anEmail();
+    const [earlier, body] = [
+      { email, role: 'developer' },
+      { email, role: 'finance' },
+    ];
+    const first = await invite(token, earlier, 'the first');
+    const second = await invite(token, body, 'the second');
+    const again = await invite(token, body, 'the second');
+    expect(again).toMatchObject({ status: 201, user: { id: first.user.id, role: 'finance' } });
+    expect(again.headers.get('idempotent-replayed')).toBe('true');
+    expect(again.user).toEqual({ ...second.user, invitation_token: undefined });
+    expect(await invite(token, earlier, 'the second')).toMatchObject({ status: 422, code: 'idempotency_key_reused' });
+    expect(await invite(token, earlier, 'the first'), 'it was replaced').toMatchObject({ status: 422 });
+    const acts = (await actsOn(first.user.id)).map(({ action, request_data: data }) => [action, data]);
+    expect(acts).toEqual([
+      ['user.invited', { role: 'developer', is_repeated: false }],
+      ['user.invited', { role: 'finance', is_repeated: true }],
+    ]);
+    expect((await accept(second.user.invitation_token)).body.data).toMatchObject({ role: 'finance', status: 'active' });
   });
 
   test('of one request sent ten times at once makes one user and shows one token', async () => {
@@ -237,6 +269,7 @@ describe('an invitation', () => {
       role: 'operator',
       invitationHash: hash,
       expiresAt: in7Days(),
+      request: null,
     };
     expect(await inviteUser(database.db, null, invitation, by)).toMatchObject({ kind: 'invited' });
     expect(await inviteUser(database.db, null, { ...invitation, id: 'usr_another' }, by)).toMatchObject({
@@ -324,7 +357,7 @@ describe('nobody gives more than they have', () => {
   test('no key manages users; one that was given the permission all the same touches no owner', async () => {
     const { merchantId, userId } = await anOwner();
     expect((await call(await api.keyFor(merchantId), 'GET', users)).problem.code).toBe('forbidden');
-    const strange = await api.keyFor(merchantId, { permissions: ['users:write', 'users:read'] });
+    const strange = await api.keyFor(merchantId, { isTest: false, permissions: ['users:write', 'users:read'] });
     expect((await change(strange, userId, { status: 'suspended' })).problem.code).toBe('forbidden');
     expect((await invite(strange, { email: anEmail(), role: 'owner' })).code).toBe('forbidden');
     expect((await invite(strange, { email: anEmail(), role: 'read_only' })).code).toBe('forbidden');

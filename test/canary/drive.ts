@@ -1,10 +1,12 @@
+import { ofLiveMode } from '../api/access-table.ts';
 import type { Operation } from '../fuzz/document.ts';
 import type { Canaries } from './canaries.ts';
 import { createFiller, type Filler, type Style } from './fill.ts';
 
 /** Somebody who calls, and what they may send in `Authorization`. */
 export interface Driver {
-  readonly kind: 'merchant' | 'operator';
+  /** `live`: a merchant's in live mode, for what is refused in test mode and for nothing else: the rest is test mode's. */
+  readonly kind: 'merchant' | 'live' | 'operator';
   readonly authorization: string;
 }
 
@@ -18,8 +20,10 @@ export interface Driven {
   readonly served: Set<string>;
 }
 
-/** Answers of these hold no request's text, and probes ask the engine. */
-const passedOver = /^(health|getMetrics$)/;
+/** Answers of these hold no request's text, and probes ask the engine: a drive passes them over. */
+export function isProbe({ id }: Operation): boolean {
+  return /^(health|getMetrics$)/.test(id);
+}
 
 const order = ['POST', 'PUT', 'GET', 'DELETE'];
 
@@ -27,7 +31,7 @@ const order = ['POST', 'PUT', 'GET', 'DELETE'];
 function inOrder(operations: readonly Operation[]): Operation[] {
   const rank = ({ method, path }: Operation) =>
     (method === 'DELETE' ? 1_000 : 0) + 10 * path.split('{').length + order.indexOf(method);
-  return operations.filter(({ id }) => !passedOver.test(id)).toSorted((a, b) => rank(a) - rank(b));
+  return operations.filter((one) => !isProbe(one)).toSorted((a, b) => rank(a) - rank(b));
 }
 
 /**
@@ -54,7 +58,8 @@ export async function drive(
   return driven;
 }
 
-function mayCall({ kind }: Driver, { caller }: Operation): boolean {
+function mayCall({ kind }: Driver, { caller, id }: Operation): boolean {
+  if (kind === 'live') return ofLiveMode.has(id);
   return caller === null || caller === 'anyone known' || caller === kind;
 }
 

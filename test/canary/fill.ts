@@ -25,7 +25,6 @@ const fixed: Readonly<Record<string, unknown>> = {
   ip_whitelist: [],
   ip_blacklist: [],
   schedule: [1],
-  settings: { wait: 2 },
   from: '00:00',
   to: '24:00',
   totp_code: '123456',
@@ -59,6 +58,13 @@ export function createFiller(canaries: Canaries, style: Style): Filler {
     return number;
   };
 
+  /** Of all settings only rules of routing have room for words. */
+  const settings = (from: string) => {
+    const word = () => text('settings', from, 'words');
+    const rules = [{ when: { methods: [word()], brands: [word(), word()] }, providers: ['easypay'] }];
+    return { wait: 2, routing: { rules, default: ['easypay'] } };
+  };
+
   const stringOf = (schema: Schema, name: string, from: string): string => {
     const isFitting = style === 'fitting';
     const [word] = schema.enum ?? [schema.const];
@@ -80,6 +86,7 @@ export function createFiller(canaries: Canaries, style: Style): Filler {
 
   const valueOf = (schema: Schema, name: string, from: string): unknown => {
     if (style === 'fitting' && Object.hasOwn(fixed, name)) return fixed[name];
+    if (style === 'fitting' && name === 'settings') return settings(from);
     const [one] = schema.anyOf ?? schema.oneOf ?? schema.allOf ?? [];
     if (one !== undefined && schema.type === undefined) return valueOf(one, name, from);
     switch (typeof schema.type === 'string' ? schema.type : schema.type?.[0]) {

@@ -44,6 +44,8 @@ export interface Operation {
   /** Whose key it takes, beside access tokens; null: anybody may call it. */
   readonly caller: 'merchant' | 'operator' | 'anyone known' | null;
   readonly parameters: readonly Parameter[];
+  /** Headers of signed requests, which are no parameters here: without the secret, none of their values is right. */
+  readonly signatureHeaders: readonly Parameter[];
   /** Of a JSON body; null: it takes none. */
   readonly body: Schema | null;
   /** It takes any bytes, of which a signature says whose they are. */
@@ -82,6 +84,7 @@ export function operationsOf(document: unknown): Operation[] {
 }
 
 function operationOf(path: string, method: string, raw: RawOperation): Operation {
+  const { parameters = [] } = raw;
   const answers = Object.entries(raw.responses).map(([status, { description, content = {} }]) => {
     const schemas = Object.entries(content).map(([type, { schema }]) => [type, schema] as const);
     return [Number(status), { description, schemas: new Map(schemas) }] as const;
@@ -91,12 +94,15 @@ function operationOf(path: string, method: string, raw: RawOperation): Operation
     method: method.toUpperCase(),
     path,
     caller: callerOf(raw),
-    parameters: raw.parameters ?? [],
+    parameters: parameters.filter((one) => !isOfSignature(one)),
+    signatureHeaders: parameters.filter(isOfSignature),
     body: raw.requestBody?.content['application/json']?.schema ?? null,
     takesBytes: raw.requestBody?.content['*/*']?.schema.format === 'binary',
     answers: new Map(answers),
   };
 }
+
+const isOfSignature = ({ in: where, name }: Parameter) => where === 'header' && /^x-signature\b/i.test(name);
 
 const callers: Readonly<Record<string, Operation['caller']>> = {
   '': null,

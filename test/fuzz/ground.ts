@@ -1,4 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
+import { base32 } from '../../workflows/domain/ids.ts';
 import type { World } from '../support/world.ts';
 import type { Operation } from './document.ts';
 import { type Draft, validDrafts, wireRequestOf } from './draft.ts';
@@ -48,6 +50,11 @@ export async function layGround(world: World, operations: readonly Operation[], 
   const other = await world.createMerchant({ wait: 1 });
   const powerless = await world.createMerchant();
   await world.admin.query(`UPDATE api_keys SET permissions = '{}' WHERE merchant_id = $1`, [powerless.id]);
+  // No key is given these; these have them, so that the routes behind are reached.
+  await world.admin.query(
+    `UPDATE api_keys SET permissions = permissions || '{users:read,users:write}' WHERE merchant_id = ANY ($1)`,
+    [[me.id, other.id]],
+  );
   const { testKey: mine, liveKey: live } = me;
   const keys = { mine, live, other: other.testKey, powerless: powerless.testKey, operator: world.operatorKey };
   const hints = realisticValues(world);
@@ -58,10 +65,21 @@ export async function layGround(world: World, operations: readonly Operation[], 
   const prepared = await prepare(world, mine);
   const values = new Map<string, GroundValues>();
   for (const operation of operations) {
-    if (operation.method !== 'POST' || operation.path.includes('{')) continue;
+    if (!isMaking(operation)) continue;
     const made = async (apiKey: string) => makeSome(operation, empty, apiKey, seed);
-    values.set(operation.path, { mine: await made(mine), live: await made(live), others: await made(keys.other) });
+    const isOfPlatform = operation.caller === 'operator';
+    values.set(
+      operation.path,
+      isOfPlatform
+        ? { ...nobody, mine: await made(keys.operator) }
+        : { mine: await made(mine), live: await made(live), others: await made(keys.other) },
+    );
   }
+  values.set('/api/v1/users', {
+    mine: await someUsers(world, me.id),
+    live: [],
+    others: await someUsers(world, other.id),
+  });
   const [inLive, ofOthers] = await Promise.all([aRefundOf(world, live), aRefundOf(world, keys.other)]);
   values.set('/api/v1/refunds', { mine: [], live: inLive, others: ofOthers });
   const ofMerchants = operations.filter(({ caller }) => caller === 'merchant');
@@ -77,6 +95,19 @@ export async function layGround(world: World, operations: readonly Operation[], 
     cursors: await cursorsOf(operations, empty, keys),
     otherCursors: await cursorsOf(ofMerchants, empty, { ...keys, mine: keys.other }),
   };
+}
+
+/** Makes something that is asked for by its id afterwards. Users are invited by people in live mode alone. */
+function isMaking({ id, method, path, caller, answers }: Operation): boolean {
+  return method === 'POST' && !path.includes('{') && caller !== null && answers.has(201) && id !== 'inviteUser';
+}
+
+async function someUsers(world: World, merchantId: string): Promise<PathValues[]> {
+  const ids = Array.from({ length: madePerKey }, () => `usr_${base32(randomBytes(17), 130)}`);
+  await world.db.prisma.user.createMany({
+    data: ids.map((id) => ({ id, merchantId, email: `${id}@example.com`, role: 'support', invitedBy: 'system' })),
+  });
+  return ids.map((id) => ({ id }));
 }
 
 const hintsOf = (operationId: string): Hints => valuesOfOperations[operationId] ?? {};

@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import { testCards } from './body-mutations.ts';
 import type { Operation } from './document.ts';
+import type { Draft } from './draft.ts';
 import { signatureOf } from './event.ts';
 import type { Ground } from './ground.ts';
 import { keyOf } from './keys.ts';
 import type { Mutation } from './mutation.ts';
+import { valueOf } from './values.ts';
 
 type Header = readonly [name: string, value: string | null];
 
@@ -187,6 +189,19 @@ function wrongSignatures(secret: string, body: Buffer): (string | null)[] {
   ].flat();
 }
 
+/** All headers of a signed request or some, of the right form or not: the key has no signing secret, so nothing is right. */
+function signedDrafts(draft: Draft, { signatureHeaders }: Operation): fc.Arbitrary<Draft> {
+  const values = signatureHeaders.map(({ name, schema }) => {
+    const rightForm = { weight: 3, arbitrary: valueOf(schema, name, {}).map(String) };
+    return [name, fc.oneof(rightForm, oddHeaderValues.map(String))] as const;
+  });
+  return fc
+    .record(Object.fromEntries(values), { requiredKeys: [] })
+    .map((some) => Object.entries(some).filter((header): header is [string, string] => header[1] !== undefined))
+    .filter((some) => some.length > 0)
+    .map((some) => ({ ...draft, headers: [...draft.headers, ...some] }));
+}
+
 /** What can be wrong with headers, the key and the signature among them. */
 export const headerMutations: readonly Mutation[] = [
   { ...ofHeaders('no key', [[['authorization', null]], [['authorization', '']]], needsKey), answers: [401] },
@@ -226,6 +241,12 @@ export const headerMutations: readonly Mutation[] = [
       fc
         .constantFrom(...wrongSignatures(eventSecret, Buffer.from(JSON.stringify(draft.body))))
         .map((signature) => ({ ...draft, headers: [...draft.headers, ['easypay-signature', signature] as const] })),
+    answers: [401],
+  },
+  {
+    name: 'a signature without a secret',
+    fits: ({ signatureHeaders }) => signatureHeaders.length > 0,
+    change: signedDrafts,
     answers: [401],
   },
   {

@@ -59,6 +59,7 @@ describe('what has expired, to the millisecond, is removed, and nothing else:', 
 
   test('sessions a day after their end, or after they were revoked, with their tokens', async () => {
     await aSession('ended', -dayMs);
+    await aToken('ended', -dayMs, 'ses_ended');
     await aSession('ended-a-moment-later', -dayMs + 1);
     await aSession('revoked', 90 * dayMs, -dayMs);
     await aSession('revoked-a-moment-later', 90 * dayMs, -dayMs + 1);
@@ -70,6 +71,16 @@ describe('what has expired, to the millisecond, is removed, and nothing else:', 
     expect((await ids('auth_tokens', 'id')).toSorted()).toEqual(['open', 'revoked-a-moment-later']);
     await removeExpired(database.db, at(dayMs));
     expect((await ids('auth_sessions', 'id')).filter((id) => id !== sessionId)).toEqual(['ses_open']);
+  });
+
+  test('sessions that key after key opened: more in one pass than an hour of grants makes', async () => {
+    await database.admin.query(
+      `INSERT INTO auth_sessions (id, user_id, merchant_id, is_test, expires_at)
+       SELECT 'ses_granted_' || n, user_id, merchant_id, is_test, $1 FROM auth_sessions, generate_series(1, 12000) n
+       WHERE id = $2`,
+      [at(-dayMs), sessionId],
+    );
+    expect((await removeExpired(database.db, now)).sessions).toBe(12_000);
   });
 
   test('nonces of signed requests', async () => {
@@ -131,6 +142,16 @@ describe('POST /auth/cleanup', () => {
       login_addresses: 0,
       login_throttles: 0,
     });
+  });
+
+  test('removes 50 batches of each at most: repeated, it goes on', async () => {
+    await database.admin.query(
+      `INSERT INTO request_nonces (key_id, nonce_hash, expires_at)
+       SELECT 'key', n, now() - interval '1 minute' FROM generate_series(1, 50500) n`,
+    );
+    const key = await api.operatorKey();
+    expect((await cleanUp(key)).body.data).toMatchObject({ nonces: 50_000 });
+    expect((await cleanUp(key)).body.data).toMatchObject({ nonces: 500 });
   });
 
   test('is for nobody else', async () => {

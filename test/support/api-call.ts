@@ -22,13 +22,19 @@ export interface List<Element> {
 export async function callApi<Body>(
   apiUrl: string,
   apiKey: string | null,
-  request: { readonly method?: string; readonly path: string; readonly body?: unknown },
+  request: {
+    readonly method?: string;
+    readonly path: string;
+    readonly body?: unknown;
+    readonly headers?: Readonly<Record<string, string>>;
+  },
 ): Promise<CallAnswer<Body>> {
   const response = await fetch(`${apiUrl}${request.path}`, {
     method: request.method ?? 'GET',
     headers: {
       ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }),
       ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...request.headers,
     },
     ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
   });

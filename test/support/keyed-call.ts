@@ -1,5 +1,4 @@
 import { type CallAnswer, callApi } from './api-call.ts';
-import type { Problem } from './api-client.ts';
 
 /** One object as the API sends it. */
 interface One<Data> {
@@ -7,22 +6,13 @@ interface One<Data> {
 }
 
 /** Calls that make something, under an idempotency key of their own choice. */
-export async function postKeyed<Data>(
+export function postKeyed<Data>(
   apiUrl: string,
   apiKey: string,
   request: { readonly path: string; readonly body: unknown; readonly idempotencyKey: string },
 ): Promise<CallAnswer<One<Data>>> {
-  const response = await fetch(`${apiUrl}${request.path}`, {
-    method: 'POST',
-    headers: {
-      authorization: `Bearer ${apiKey}`,
-      'content-type': 'application/json',
-      'idempotency-key': request.idempotencyKey,
-    },
-    body: JSON.stringify(request.body),
-  });
-  const body = (await response.json()) as One<Data> & Problem;
-  return { status: response.status, headers: response.headers, body, problem: body };
+  const { idempotencyKey, ...sent } = request;
+  return callApi(apiUrl, apiKey, { method: 'POST', ...sent, headers: { 'idempotency-key': idempotencyKey } });
 }
 
 /** The problem's code and what it names; throws on a success. */

@@ -1,10 +1,10 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { base32 } from '../../workflows/domain/ids.ts';
 import { aPayment, getPayment, type Problem, postPayment } from '../support/api-client.ts';
+import { forgedKey } from '../support/forged-key.ts';
 import { until } from '../support/until.ts';
 import { startWorld, type World } from '../support/world.ts';
 
@@ -833,7 +833,7 @@ describe('bad input', () => {
     expect({ status: answer.status, code: problem.code }).toEqual({ status, code });
     if (at !== undefined) expect(placesIn(problem)).toContain(/^(?:[/?]|$)/.test(at) ? at : at.toLowerCase());
     if (status === 405) expect(answer.headers.get('allow')).toMatch(/^(GET|POST|PUT)(, (GET|POST|PUT))*$/);
-    if (status === 401) expect(answer.headers.get('www-authenticate')).toBe('Bearer');
+    if (status === 401) expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer/);
     for (const secret of secrets) expect(answer.raw).not.toContain(secret);
   });
 
@@ -972,14 +972,13 @@ function fresh(changes: Record<string, unknown>): Record<string, unknown> {
 /** Keys that must not work, each different from a good one in one thing. */
 async function makeKeys(): Promise<void> {
   const idOf = (key: string) => key.split('_')[2] ?? '';
-  const withNewChecksum = (body: string) => `${body}${base32(createHash('sha256').update(body).digest(), 30)}`;
   const good = world.merchant.testKey;
-  const body = good.slice(0, -6);
+  const secret = good.slice(-38, -6);
   keys.set('good', good);
-  keys.set('unknown', withNewChecksum(body.replace(idOf(good), '0'.repeat(16))));
-  keys.set('wrong secret', withNewChecksum(`${body.slice(0, -32)}${'0'.repeat(32)}`));
-  keys.set('renamed to live', withNewChecksum(body.replace('po_test', 'po_live')));
-  keys.set('operator', withNewChecksum(body.replace('po_test', 'po_operator')));
+  keys.set('unknown', forgedKey('test', '0'.repeat(16), secret));
+  keys.set('wrong secret', forgedKey('test', idOf(good), '0'.repeat(32)));
+  keys.set('renamed to live', forgedKey('live', idOf(good), secret));
+  keys.set('operator', forgedKey('operator', idOf(good), secret));
   await world.admin.query(
     `INSERT INTO operator_keys (id, key_id, key_secret_hash, name) SELECT 'opk', key_id, key_secret_hash, 'operator'
      FROM api_keys WHERE key_id = $1`,

@@ -35,8 +35,13 @@ const messageOf = (work: Promise<unknown>): Promise<string> =>
 
 const actsOn = async (resourceId: string) =>
   (
-    await database.admin.query<{ action: string; user_id: string; request_data: Record<string, unknown> }>(
-      'SELECT action, user_id, request_data FROM audit_logs WHERE resource_id = $1 ORDER BY created_at, id',
+    await database.admin.query<{
+      action: string;
+      user_id: string;
+      service_name: string;
+      request_data: Record<string, unknown>;
+    }>(
+      'SELECT action, user_id, service_name, request_data FROM audit_logs WHERE resource_id = $1 ORDER BY created_at, id',
       [resourceId],
     )
   ).rows;
@@ -59,12 +64,14 @@ test('a merchant, its key and its settings are made by command, and the key open
   expect(await admin<unknown>('revoke-api-key', made.key_id)).toEqual({ revoked: true });
   expect((await findApiKey(database.db, made.key_id))?.status).toBe('revoked');
 
+  expect(await messageOf(admin('revoke-api-key', made.key_id))).toContain(`There is no active key ${made.key_id}`);
+
   const acts = [...(await actsOn(id)), ...(await actsOn(`key_${made.key_id}`))];
-  expect(acts.map(({ action, user_id }) => [action, user_id])).toEqual([
-    ['merchant.created', 'cli'],
-    ['merchant.changed', 'cli'],
-    ['api_key.created', 'cli'],
-    ['api_key.revoked', 'cli'],
+  expect(acts.map(({ action, user_id, service_name }) => [action, user_id, service_name])).toEqual([
+    ['merchant.created', 'cli', 'admin'],
+    ['merchant.changed', 'cli', 'admin'],
+    ['api_key.created', 'cli', 'admin'],
+    ['api_key.revoked', 'cli', 'admin'],
   ]);
 });
 
@@ -72,7 +79,9 @@ test('settings that are not allowed change nothing and are named', async () => {
   const { id } = await admin<{ id: string }>('create-merchant', 'Bakery');
   expect(await messageOf(admin('change-settings', id, '{"expires_after":1}'))).toContain('expires_after');
   expect(await messageOf(admin('change-settings', id, '{"expires":600}'))).toContain('expires');
-  expect(await messageOf(admin('change-settings', 'mer_nobody', '{"wait":5}'))).toContain('mer_nobody');
+  expect(await messageOf(admin('change-settings', 'mer_nobody', '{"wait":5}'))).toContain(
+    'There is no merchant mer_nobody: list-merchants shows all.',
+  );
   const row = await database.db.prisma.merchant.findUniqueOrThrow({ where: { id } });
   expect(row.settings).toEqual({});
 });
@@ -118,11 +127,38 @@ test('an operator’s key has the permissions that the command names, and ends b
   expect(await record(some.key_id)).toMatchObject({ permissions: ['merchants:read', 'system:read'] });
   expect((await record(all.key_id))?.permissions.toSorted()).toEqual([...platformRoles.operator].toSorted());
   expect(refused).toContain('not among');
-  const revoked = [await admin('revoke-operator-key', some.key_id), await admin('revoke-operator-key', some.key_id)];
-  expect(revoked).toEqual([{ revoked: true }, { revoked: false }]);
+  expect(await admin('revoke-operator-key', some.key_id)).toEqual({ revoked: true });
+  const again = await messageOf(admin('revoke-operator-key', some.key_id));
+  expect(again).toContain(`There is no active key ${some.key_id}: list-operator-keys`);
   expect(await record(some.key_id)).toMatchObject({ status: 'revoked' });
   expect(await record(all.key_id)).toMatchObject({ status: 'active' });
   expect(await namesOf(`opk_${some.key_id}`)).toEqual(['operator_key.created', 'operator_key.revoked']);
+});
+
+test('an operator’s key ends by itself where the command says so, and all of them are listed without their texts', async () => {
+  const expires = '2998-01-31T23:59:59+01:00';
+  const [made, ...refused] = await Promise.all([
+    admin<{ key_id: string; operator_key: string }>('create-operator-key', '--name', 'Ben', '--expires', expires),
+    messageOf(admin('create-operator-key', '--expires', '2020-01-01T00:00:00Z')),
+    messageOf(admin('create-operator-key', '--expires', 'tomorrow')),
+  ]);
+  expect((await findOperatorKey(database.db, made.key_id))?.expiresAt).toEqual(new Date(expires));
+  expect(refused).toEqual([expect.stringContaining('in the future'), expect.stringContaining('an instant such as')]);
+  const listed = await admin<{ key_id: string }[]>('list-operator-keys');
+  expect(listed.find(({ key_id: keyId }) => keyId === made.key_id)).toEqual({
+    key_id: made.key_id,
+    name: 'Ben',
+    permissions: expect.arrayContaining(['merchants:write']) as string[],
+    status: 'active',
+    expires_at: '2998-01-31T22:59:59.000Z',
+    last_used_at: null,
+    usage_count: 0,
+    created_at: expect.any(String) as string,
+  });
+  const { rows } = await database.admin.query('SELECT key_secret_hash FROM operator_keys');
+  const secret = parseKey(made.operator_key)?.secret ?? '';
+  for (const hidden of [secret, ...rows.map((row: { key_secret_hash: string }) => row.key_secret_hash)])
+    expect(JSON.stringify(listed)).not.toContain(hidden);
 });
 
 describe('people', () => {
@@ -164,6 +200,13 @@ describe('people', () => {
     expect(await messageOf(admin('invite-user', 'mer_nobody', ...invitation.slice(1)))).toContain('mer_nobody');
   });
 
+  test('who are users already are not invited: the message says what to do', async () => {
+    const { email } = await sessionFor(database.db, testAccessTokens(), { merchantId: 'mer_taken', role: 'support' });
+    const refusal = await messageOf(admin('invite-user', 'mer_taken', '--email', email, '--role', 'owner'));
+    expect(refusal).toContain('suspend or change that user, or use another address');
+    expect(refusal, 'no addresses').not.toContain(email);
+  });
+
   test('lose their authenticator and their sessions by command', async () => {
     const session = await sessionFor(database.db, testAccessTokens(), { merchantId: null, role: 'operator' });
     await database.admin.query(
@@ -173,7 +216,7 @@ describe('people', () => {
     expect(await admin<unknown>('reset-totp', session.userId)).toEqual({ reset: true });
     expect(await userOf(session.userId)).toMatchObject({ totp_secret: null, totp_confirmed_at: null });
     expect(await findSession(database.db, session.sessionId)).toMatchObject({ isRevoked: true });
-    expect(await admin<unknown>('reset-totp', 'usr_nobody')).toEqual({ reset: false });
+    expect(await messageOf(admin('reset-totp', 'usr_nobody'))).toContain('There is no user usr_nobody');
     expect(await namesOf(session.userId)).toEqual(['user.totp_reset']);
   });
 });

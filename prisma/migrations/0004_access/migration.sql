@@ -43,6 +43,8 @@ CREATE TABLE "users" (
     "invitation_hash" TEXT,
     "invitation_expires_at" TIMESTAMPTZ(3),
     "invited_by" TEXT NOT NULL,
+    "idempotency_key" TEXT,
+    "request_hash" TEXT,
     "totp_secret" TEXT,
     "totp_confirmed_at" TIMESTAMPTZ(3),
     "totp_last_step" BIGINT,
@@ -193,6 +195,7 @@ ALTER TABLE "customers" ADD CONSTRAINT "customers_merchant_id_fkey" FOREIGN KEY 
 
 -- One account per address of mail and merchant; users of the platform have no merchant.
 CREATE UNIQUE INDEX users_merchant_email ON users (coalesce(merchant_id, ''), lower(email));
+CREATE UNIQUE INDEX users_merchant_idempotency_key ON users (coalesce(merchant_id, ''), idempotency_key);
 
 ALTER TABLE api_keys ADD CONSTRAINT api_keys_limits CHECK (
   rate_limit_per_minute BETWEEN 1 AND 1000000 AND rate_limit_per_hour BETWEEN 1 AND 60000000
