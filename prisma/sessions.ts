@@ -142,7 +142,7 @@ export async function useRefreshToken(
 }
 
 /** Why a session was ended. */
-type RevokedReason = 'reuse' | 'revoked' | 'password_changed' | 'totp_reset' | 'user_suspended';
+type RevokedReason = 'reuse' | 'revoked' | 'password_changed' | 'password_reset' | 'totp_reset' | 'user_suspended';
 
 /** Ends a session with all its tokens and writes that down. False when it has ended already, or there is none. */
 export async function revokeSession(

@@ -164,7 +164,7 @@ export interface UserChange {
  */
 export async function changeUser(
   db: Database,
-  merchantId: string,
+  merchantId: string | null,
   userId: string,
   by: ActBy & { readonly managerId: string | null },
   decide: (standing: UserStanding) => UserChange,

@@ -18,6 +18,7 @@ import {
 import { listOperatorKeys, makeOperatorKey, revokeOperatorKey } from '../prisma/operator-keys.ts';
 import { randomId } from '../prisma/random-id.ts';
 import { inviteUser } from '../prisma/users.ts';
+import { listOperators, resetPassword, setUserActive } from '../prisma/users-by-hand.ts';
 import { enableWebhookEndpoint, findEndpointTold } from '../prisma/webhook-endpoints.ts';
 import { makeKey } from '../runtime/api-key.ts';
 import { makeInvitation } from '../runtime/invitation.ts';
@@ -202,6 +203,40 @@ program
       throw new Error(`There is no user ${userId}: GET /api/v1/users shows those of a merchant.`);
     }),
   );
+
+program
+  .command('reset-password')
+  .description('end the password and sessions of a user, and print an invitation to choose another one, once')
+  .argument('<user-id>')
+  .action((userId: string) =>
+    withDatabase(async (db) => {
+      const by = byHand();
+      const { text, hash: invitationHash, expiresAt } = makeInvitation(pepper(), by.at);
+      if (await resetPassword(db, userId, { invitationHash, expiresAt }, by)) return { invitation_token: text };
+      throw new Error(`There is no user ${userId} who is not suspended: activate-user lets one in again.`);
+    }),
+  );
+
+for (const [name, isActive, what] of [
+  ['suspend-user', false, 'end all sessions of a user, of a merchant or of the platform, and let them in no more'],
+  ['activate-user', true, 'let a suspended user log in again'],
+] as const)
+  program
+    .command(name)
+    .description(what)
+    .argument('<user-id>')
+    .action((userId: string) =>
+      withDatabase(async (db) => {
+        const user = await setUserActive(db, userId, isActive, byHand());
+        if (user !== null) return { user_id: user.id, status: user.status };
+        throw new Error(`There is no user ${userId}: list-operators shows those of the platform.`);
+      }),
+    );
+
+program
+  .command('list-operators')
+  .description("the platform's own people, oldest first, without what proves who they are")
+  .action(() => withDatabase((db) => listOperators(db)));
 
 program
   .command('redeliver')

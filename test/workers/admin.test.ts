@@ -221,6 +221,27 @@ describe('people', () => {
   });
 });
 
+test('people of the platform are suspended, let in again, and given another password by hand', async () => {
+  const { userId, sessionId } = await sessionFor(database.db, testAccessTokens(), {
+    merchantId: null,
+    role: 'operator',
+  });
+  expect(await admin<unknown[]>('list-operators')).toContainEqual(
+    expect.objectContaining({ id: userId, role: 'operator', status: 'active' }),
+  );
+  expect(await admin<unknown>('suspend-user', userId)).toEqual({ user_id: userId, status: 'suspended' });
+  expect(await findSession(database.db, sessionId)).toMatchObject({ isRevoked: true, user: { status: 'suspended' } });
+  expect(await messageOf(admin('reset-password', userId))).toContain('activate-user');
+  expect(await admin<unknown>('activate-user', userId)).toEqual({ user_id: userId, status: 'active' });
+  const { invitation_token: token } = await admin<{ invitation_token: string }>('reset-password', userId);
+  const { rows } = await database.admin.query(
+    'SELECT status, password_hash, invitation_hash FROM users WHERE id = $1',
+    [userId],
+  );
+  expect(rows).toEqual([{ status: 'invited', password_hash: null, invitation_hash: invitationHash(token, pepper) }]);
+  expect(await messageOf(admin('suspend-user', 'usr_nobody'))).toContain('There is no user usr_nobody');
+});
+
 test('an operator’s key is no merchant’s key', async () => {
   const made = await admin<{ key_id: string; operator_key: string }>('create-operator-key', '--name', 'Ann');
   expect(parseKey(made.operator_key)?.kind).toBe('operator');
