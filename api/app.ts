@@ -66,17 +66,9 @@ function layersOf(deps: ApiDeps, route: Route): readonly RequestHandler[] {
   const reading = readingOf(route);
   if (route.permission === null) return reading;
   const knowing = [authenticate(deps), authorize(route.permission), restrictKeys()];
-  return [...knowing, ...reading, ...knowing.map(afterSlowBody), verifySignature(deps), limitCallers(deps, route)];
-}
-
-const slowAfterMs = 100;
-
-/** Whoever sends a body slowly may have lost the right to while it came. */
-function afterSlowBody(layer: RequestHandler): RequestHandler {
-  return (request, response, next) => {
-    const isSlow = Date.now() - receivedAtOf(response).getTime() > slowAfterMs;
-    return isSlow ? layer(request, response, next) : next();
-  };
+  // A body may come slowly, and whoever sends it may have lost the right to meanwhile.
+  const again = reading.length > 0 ? knowing : [];
+  return [...knowing, ...reading, ...again, verifySignature(deps), limitCallers(deps, route)];
 }
 
 function readingOf({ body }: Route): readonly RequestHandler[] {
