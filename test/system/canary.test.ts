@@ -176,8 +176,9 @@ async function settle(): Promise<void> {
     return rowCount === 0;
   });
   await until('the webhook was tried', () => receiver.received.length > 0);
-  const { request_id: last } = (await callApi<{ request_id: string }>(world.apiUrl, null, { path: '/api/v1/version' }))
-    .body;
+  const { request_id: last } = (
+    await callApi<{ request_id: string }>(world.apiUrl, stranger.testKey, { path: '/api/v1/balance' })
+  ).body;
   await until('the last call is written down', async () => {
     const { rowCount } = await world.admin.query('SELECT 1 FROM audit_logs WHERE correlation_id = $1', [last]);
     return rowCount === 1;
