@@ -27,14 +27,16 @@ export function recordCalls(deps: ApiDeps, { operationId, path }: Route): Reques
   };
 }
 
-/** So many calls of somebody unknown are kept per address and minute where they did nothing: more would fill the database. */
-const unknownCallsPerMinute = 60;
+/** So many calls that no budget of a caller bounds are kept per address and minute: more would fill the database. */
+const unboundCallsPerMinute = 60;
 
-/** Whoever is known has budgets of their own: all of theirs are kept, and so is what anybody did, such as a login. */
+/** What was let through has spent a budget of its caller: all of that is kept, and what anybody did, such as a login. */
 async function isKept(deps: ApiDeps, request: Request, response: Response): Promise<boolean> {
-  const hasActed = request.method !== 'GET' && response.statusCode < 400;
-  if (knownOf(response).principal !== null || hasActed) return true;
-  const standing = await deps.rateLimits.spend([addressBudget(deps, request, 'unknown-calls', unknownCallsPerMinute)]);
+  const { statusCode } = response;
+  const isLetThrough = knownOf(response).principal !== null && statusCode !== 401 && statusCode !== 403;
+  const hasActed = request.method !== 'GET' && statusCode < 400;
+  if (isLetThrough || hasActed) return true;
+  const standing = await deps.rateLimits.spend([addressBudget(deps, request, 'unbound-calls', unboundCallsPerMinute)]);
   return standing?.isExceeded !== true;
 }
 

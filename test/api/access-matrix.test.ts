@@ -146,6 +146,7 @@ const refusals: ReadonlySet<unknown> = new Set([
   'totp_required',
   'wrong_mode',
   'not_found',
+  'internal_error', // which lets nobody in either
 ]);
 
 /** What an answer says, in the words of `Expected`. What anyone may ask for may not be there: that refuses nobody. */
