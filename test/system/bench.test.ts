@@ -62,9 +62,15 @@ test('a comparison measures nothing else unless that is named, and the page gets
 
 test('the page in docs/ has a place for the report, and keeps what stands around it and what is not new', () => {
   const page = readFileSync(join(root, 'docs/benchmark.md'), 'utf8');
-  const filled = withReport(page, { payments: 'one', movements: 'two', stored: 'three', against: 'four' });
+  const filled = withReport(page, {
+    payments: 'one',
+    movements: 'two',
+    access: 'three',
+    stored: 'four',
+    against: 'five',
+  });
   expect(filled).toMatch(
-    /one\n\n<!-- movements -->\n\ntwo\n\n<!-- stored -->\n\nthree\n\n<!-- against -->\n\nfour\n\n/,
+    /one\n\n<!-- movements -->\n\ntwo\n\n<!-- access -->\n\nthree\n\n<!-- stored -->\n\nfour\n\n<!-- against -->\n\nfive\n\n/,
   );
   expect(filled.length).toBeLessThan(page.length);
   expect(withReport(filled, { movements: 'another' })).toBe(filled.replace('\n\ntwo\n\n', '\n\nanother\n\n'));
