@@ -23,16 +23,13 @@ const wrongSecret: ReadonlySet<unknown> = new Set<ProblemCode>([
  * address that sent too many wrong secrets within a minute is refused as well, whatever it sends next. Holds for everything but
  * `/health/live`, also for what is not found.
  */
-export function limitAddresses({
-  rateLimits,
-  httpPolicy,
-  apiKeyPepper,
-}: Pick<ApiDeps, 'rateLimits' | 'httpPolicy' | 'apiKeyPepper'>): RequestHandler {
+export function limitAddresses(deps: Pick<ApiDeps, 'rateLimits' | 'httpPolicy' | 'apiKeyPepper'>): RequestHandler {
+  const { rateLimits, httpPolicy } = deps;
   return async (request, response, next) => {
     if (request.path === unlimitedPath) return next();
-    const of = { apiKeyPepper };
-    const requests = addressBudget(of, request, 'address', httpPolicy.addressLimitPerMinute);
-    const wrongSecrets = addressBudget(of, request, 'wrong-secrets', httpPolicy.wrongSecretLimitPerMinute);
+    const client = clientOf(deps, request);
+    const requests = addressBudget('address', client, httpPolicy.addressLimitPerMinute);
+    const wrongSecrets = addressBudget('wrong-secrets', client, httpPolicy.wrongSecretLimitPerMinute);
     holdToLimit(response, await rateLimits.spend([requests], [wrongSecrets]));
     response.once('close', () => {
       if (isWrongSecret(request, response)) void rateLimits.spend([wrongSecrets]);
@@ -41,14 +38,13 @@ export function limitAddresses({
   };
 }
 
-/** A budget per minute of the client's address, of IPv6 its /64. Addresses are personal data: they are counted by a hash. */
-export function addressBudget(
-  { apiKeyPepper }: Pick<ApiDeps, 'apiKeyPepper'>,
-  request: Request,
-  policy: string,
-  limit: number,
-): Budget {
-  const client = hashSecret(clientNetworkOf(originOf(request)), apiKeyPepper);
+/** What the client's address, of IPv6 its /64, is counted by: addresses are personal data, so it is a hash. */
+export function clientOf({ apiKeyPepper }: Pick<ApiDeps, 'apiKeyPepper'>, request: Request): string {
+  return hashSecret(clientNetworkOf(originOf(request)), apiKeyPepper);
+}
+
+/** A budget per minute of a client as `clientOf` names it. */
+export function addressBudget(policy: string, client: string, limit: number): Budget {
   return { name: `${policy}:${client}`, policy, limit, windowSeconds: 60 };
 }
 

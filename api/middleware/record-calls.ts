@@ -4,7 +4,7 @@ import { auditedAddress, auditedFields, auditedId, auditedUserAgent } from '../a
 import type { ApiDeps } from '../deps.ts';
 import type { Route } from '../route.ts';
 import { originOf, receivedAtOf, requestIdOf } from './identify-request.ts';
-import { addressBudget } from './limit-addresses.ts';
+import { addressBudget, clientOf } from './limit-addresses.ts';
 import { knownOf } from './locals.ts';
 import { problemOf } from './measure-requests.ts';
 
@@ -36,7 +36,8 @@ async function isKept(deps: ApiDeps, request: Request, response: Response): Prom
   const isLetThrough = knownOf(response).principal !== null && statusCode !== 401 && statusCode !== 403;
   const hasActed = request.method !== 'GET' && statusCode < 400;
   if (isLetThrough || hasActed) return true;
-  const standing = await deps.rateLimits.spend([addressBudget(deps, request, 'unbound-calls', unboundCallsPerMinute)]);
+  const budget = addressBudget('unbound-calls', clientOf(deps, request), unboundCallsPerMinute);
+  const standing = await deps.rateLimits.spend([budget]);
   return standing?.isExceeded !== true;
 }
 
