@@ -27,11 +27,10 @@ export interface WantedChange {
  * caller is none, and `last_owner` where nobody would be left who may do everything.
  */
 export function judgeChange(caller: Caller, standing: UserStanding, wanted: WantedChange): UserChange {
-  const { user, manager, hasAccepted } = standing;
+  const { user, manager } = standing;
   requireStillManages(caller, manager);
   requireMayTouch(manager, user.role);
-  const { name, role = user.role } = wanted;
-  const status = wanted.status === 'active' && !hasAccepted ? 'invited' : wanted.status; // has no password to log in with
+  const { name, role = user.role, status } = wanted;
   if (role !== user.role) requireMayGive(caller, manager, role);
   const staysOwner = role === 'owner' && status !== 'suspended';
   const isOwner = user.role === 'owner' && user.status === 'active';

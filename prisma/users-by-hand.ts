@@ -15,10 +15,8 @@ export async function setUserActive(
 ): Promise<UserRow | null> {
   const found = await db.prisma.user.findUnique({ where: { id: userId }, select: { merchantId: true } });
   if (found === null) return null;
-  return changeUser(db, found.merchantId, userId, { ...by, managerId: null }, ({ hasAccepted }) => {
-    if (!isActive) return { status: 'suspended' };
-    return { status: hasAccepted ? 'active' : 'invited' };
-  });
+  const status = isActive ? 'active' : 'suspended';
+  return changeUser(db, found.merchantId, userId, { ...by, managerId: null }, () => ({ status }));
 }
 
 /** What a person accepts to choose a password anew. */

@@ -144,8 +144,6 @@ export async function listUsers(db: Database, merchantId: string, page: Page): P
 /** How things stand while nobody else changes the merchant's users. */
 export interface UserStanding {
   readonly user: UserRow;
-  /** Whether the user ever accepted an invitation. */
-  readonly hasAccepted: boolean;
   readonly manager: Manager;
   /** Whether the merchant has an active owner beside this user. */
   readonly hasAnotherOwner: boolean;
@@ -154,13 +152,13 @@ export interface UserStanding {
 /** What a user shall be from now on; absent members stay. */
 export interface UserChange {
   readonly role?: string | undefined;
-  readonly status?: 'invited' | 'active' | 'suspended' | undefined;
+  readonly status?: 'active' | 'suspended' | undefined;
   readonly name?: string | null | undefined;
 }
 
 /**
- * Changes a user as `decide` says, which throws where that may not be. Whoever is suspended loses all sessions. What changes
- * nothing writes nothing. Returns the user as it is then; null: there is none.
+ * Changes a user as `decide` says, which throws where that may not be. Whoever is suspended loses all sessions; whoever is to be
+ * active and has no password to log in with is invited. What changes nothing writes nothing. Returns the user as it is then; null: there is none.
  */
 export async function changeUser(
   db: Database,
@@ -178,11 +176,12 @@ export async function changeUser(
     const otherOwners = { merchantId, role: 'owner', status: 'active', id: { not: userId } };
     const change = decide({
       user,
-      hasAccepted: passwordHash !== null,
       manager: await managerOf(tx, merchantId, by.managerId),
       hasAnotherOwner: (await tx.user.count({ where: otherOwners })) > 0,
     });
-    const { role = user.role, status = user.status, name = user.name } = change;
+    const { role = user.role, name = user.name } = change;
+    const wanted = change.status ?? user.status;
+    const status = wanted === 'active' && passwordHash === null ? 'invited' : wanted;
     const changes = {
       ...(role !== user.role && { role: { from: user.role, to: role } }),
       ...(status !== user.status && { status: { from: user.status, to: status } }),
