@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { CustomerRow } from '../prisma/customers.ts';
-import { Problem } from './errors.ts';
 import { changeableFields } from './payment-fields.ts';
+import { requireForm } from './require-form.ts';
 import { text } from './text.ts';
 
 const instant = z.iso.datetime();
@@ -45,13 +45,12 @@ export function toCustomerObject(row: CustomerRow): z.infer<typeof customerSchem
   };
 }
 
+const customerIdForm = /^cus_[0-9a-z]{26}$/;
+
 /** Whether it is the id of a customer that we keep; any other customer id is the merchant's own text. */
 export function isCustomerId(id: string): boolean {
-  return /^cus_[0-9a-z]{26}$/.test(id);
+  return customerIdForm.test(id);
 }
 
 /** The id, or `not_found` for text that can be no customer's id. */
-export function requireCustomerId(id: string): string {
-  if (!isCustomerId(id)) throw new Problem('not_found');
-  return id;
-}
+export const requireCustomerId = requireForm(customerIdForm);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ApiKeyRow } from '../prisma/api-keys.ts';
 import { weekdays } from '../workflows/domain/allowed-hours.ts';
+import { requireForm } from './require-form.ts';
 
 const instant = z.iso.datetime();
 
@@ -77,3 +78,6 @@ export function toApiKeyObject(row: ApiKeyRow, now: Date): z.infer<typeof apiKey
     is_test: row.isTest,
   };
 }
+
+/** The id, or `not_found` for text that can be no API key's id. */
+export const requireApiKeyId = requireForm(/^key_[0-9a-z]{16}$/);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { merchantSettingsSchema } from '../prisma/merchant-settings.ts';
 import { type MerchantRow, merchantStatuses } from '../prisma/merchants.ts';
-import { Problem } from './errors.ts';
+import { requireForm } from './require-form.ts';
 import { invitedUserSchema } from './user-object.ts';
 
 const instant = z.iso.datetime();
@@ -30,7 +30,4 @@ export function toMerchantObject(row: MerchantRow): z.infer<typeof merchantSchem
 }
 
 /** The id, or `not_found` for text that can be no merchant's id: some are older than the ids of today, or chosen. */
-export function requireMerchantId(id: string): string {
-  if (!/^mer_[0-9A-Za-z_-]{1,60}$/.test(id)) throw new Problem('not_found');
-  return id;
-}
+export const requireMerchantId = requireForm(/^mer_[0-9A-Za-z_-]{1,60}$/);

@@ -1,12 +1,10 @@
 import { findPayment, type MerchantScope, type PaymentRow } from '../prisma/payments.ts';
 import type { ApiDeps } from './deps.ts';
 import { Problem } from './errors.ts';
+import { requireForm } from './require-form.ts';
 
 /** The id, or `not_found` for text that can be no payment's id. */
-export function requirePaymentId(id: string): string {
-  if (!/^pay_[0-9a-z]{26}$/.test(id)) throw new Problem('not_found');
-  return id;
-}
+export const requirePaymentId = requireForm(/^pay_[0-9a-z]{26}$/);
 
 /** The row of a payment of this merchant in this mode, or `not_found`. */
 export async function requirePayment(deps: ApiDeps, scope: MerchantScope, id: string): Promise<PaymentRow> {
@@ -16,7 +14,4 @@ export async function requirePayment(deps: ApiDeps, scope: MerchantScope, id: st
 }
 
 /** The id, or `not_found` for text that can be no refund's id. */
-export function requireRefundId(id: string): string {
-  if (!/^ref_[0-9a-z]{26}$/.test(id)) throw new Problem('not_found');
-  return id;
-}
+export const requireRefundId = requireForm(/^ref_[0-9a-z]{26}$/);

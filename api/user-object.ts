@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { UserRow } from '../prisma/users.ts';
-import { Problem } from './errors.ts';
 import { merchantRoles, platformRoles } from './permissions.ts';
+import { requireForm } from './require-form.ts';
 import { words } from './text.ts';
 
 const instant = z.iso.datetime();
@@ -61,7 +61,4 @@ export function toUserObject(row: UserRow): z.infer<typeof userSchema> {
 }
 
 /** The id of a user, as it stands in a path; anything else is of nobody. */
-export function requireUserId(text: string): string {
-  if (/^usr_[0-9a-hjkmnp-tv-z]{26}$/.test(text)) return text;
-  throw new Problem('not_found');
-}
+export const requireUserId = requireForm(/^usr_[0-9a-hjkmnp-tv-z]{26}$/);

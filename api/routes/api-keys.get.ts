@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { readApiKey } from '../../prisma/api-keys.ts';
 import { Problem } from '../errors.ts';
-import { apiKeySchema, toApiKeyObject } from '../key-object.ts';
-import { requireApiKeyId } from '../require-api-key.ts';
+import { apiKeySchema, requireApiKeyId, toApiKeyObject } from '../key-object.ts';
 import { merchantRoute } from '../route.ts';
 
 /** `GET /api/v1/auth/api-keys/{id}`. */

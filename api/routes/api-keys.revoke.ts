@@ -2,8 +2,7 @@ import { z } from 'zod';
 import { endApiKey } from '../../prisma/api-keys.ts';
 import { actBy } from '../act-by.ts';
 import { Problem } from '../errors.ts';
-import { apiKeySchema, toApiKeyObject } from '../key-object.ts';
-import { requireApiKeyId } from '../require-api-key.ts';
+import { apiKeySchema, requireApiKeyId, toApiKeyObject } from '../key-object.ts';
 import { merchantRoute } from '../route.ts';
 
 /** `DELETE /api/v1/auth/api-keys/{id}`. */

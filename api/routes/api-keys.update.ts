@@ -4,8 +4,7 @@ import { actBy } from '../act-by.ts';
 import { Problem } from '../errors.ts';
 import { keyFields, requireFuture } from '../key-fields.ts';
 import { giverIdsOf, grantOf, refuseMore } from '../key-grants.ts';
-import { apiKeySchema, toApiKeyObject } from '../key-object.ts';
-import { requireApiKeyId } from '../require-api-key.ts';
+import { apiKeySchema, requireApiKeyId, toApiKeyObject } from '../key-object.ts';
 import { merchantRoute } from '../route.ts';
 
 const body = z

@@ -2,8 +2,11 @@ import { z } from 'zod';
 import { closeDiscrepancy } from '../../prisma/discrepancies.ts';
 import { discrepancySchema, toDiscrepancyObject } from '../discrepancy-object.ts';
 import { Problem } from '../errors.ts';
+import { requireForm } from '../require-form.ts';
 import { platformRoute } from '../route.ts';
 import { words } from '../text.ts';
+
+const requireDiscrepancyId = requireForm(/^dis_[0-9a-z]{26}$/);
 
 const body = z
   .strictObject({ reason: words(500).describe('What was found out, and what was done about it') })
@@ -28,8 +31,7 @@ export const closeDiscrepancyRoute = platformRoute(
     problems: ['invalid_json', 'not_found', 'body_too_large', 'unsupported_media_type'],
   },
   async (deps, request, operator) => {
-    if (!/^dis_[0-9a-z]{26}$/.test(request.params.id)) throw new Problem('not_found');
-    const row = await closeDiscrepancy(deps.db, request.params.id, {
+    const row = await closeDiscrepancy(deps.db, requireDiscrepancyId(request.params.id), {
       actor: operator.actor,
       origin: request.origin,
       reason: request.body.reason,
