@@ -5,7 +5,7 @@
 const packages = (...names) => names.map((name) => `node_modules/${name}/`);
 
 const table = {
-  'workflows/domain': { folders: ['workflows/domain'], packages: ['@noble/hashes'], node: false },
+  'workflows/domain': { folders: ['workflows/domain'], packages: ['@noble/hashes', 'temporal-polyfill'], node: false },
   workflows: {
     folders: ['workflows'],
     packages: ['@temporalio/workflow', '@temporalio/common'],
@@ -23,7 +23,7 @@ const table = {
     packages: ['standardwebhooks', 'undici', 'nodemailer', 'eta'],
   },
   prisma: {
-    folders: ['prisma', 'workflows/domain', 'workflows/ports.ts'],
+    folders: ['prisma', 'workflows/domain', 'workflows/[a-z-]*ports.ts'],
     packages: ['@prisma/[^/]+', 'prisma', 'pg', 'zod'],
   },
   runtime: {
@@ -42,17 +42,17 @@ const table = {
   api: {
     folders: [
       'api',
-      'workflows/(contract|ports).ts',
+      'workflows/[a-z-]*(contract|ports).ts',
       'workflows/domain',
       'prisma',
       'runtime',
       'activities/providers/(events-index|provider-events|provider).ts', // to know providers' events by their signatures
     ],
-    packages: ['express', 'cors', 'zod', '@asteasolutions/zod-to-openapi'],
+    packages: ['express', 'cors', 'zod', '@asteasolutions/zod-to-openapi', 'csv-parse'],
     not: 'api/temporal',
   },
   'api/temporal': {
-    folders: ['api/temporal', 'workflows/(contract|ports).ts', 'workflows/domain', 'runtime/grpc.ts'],
+    folders: ['api/temporal', 'workflows/[a-z-]*(contract|ports).ts', 'workflows/domain', 'runtime/grpc.ts'],
     packages: ['@temporalio/client'],
   },
   simulators: { folders: ['simulators'], packages: ['express', 'zod', 'smtp-server', 'postal-mime'] },

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { eventObjectOf, eventTypes, type StoredEvent } from '../../workflows/domain/event.ts';
 import { declineClasses, failureOf } from '../../workflows/domain/failure.ts';
 import { paymentStatuses } from '../../workflows/domain/payment-status.ts';
+import { subscriptionStatuses } from '../../workflows/domain/subscription-status.ts';
 
 const stored: StoredEvent = {
   id: 'evt_1',
@@ -90,6 +91,34 @@ describe('an event as merchants see it', () => {
     });
   });
 
+  test('of a subscription has dates and numbers as they are, and no failure: it is none of those that fail', () => {
+    const data = {
+      id: 'sub_1',
+      plan_version: 2,
+      version: 4,
+      status: 'past_due',
+      amount_minor: '2599',
+      currency: 'USD',
+      next_billing_date: '2026-02-28T10:00:00.000Z',
+      open_invoice_id: null,
+    };
+    const shown = eventObjectOf({ ...stored, type: 'subscription.past_due', object_id: 'sub_1', data });
+    const { version: _version, amount_minor: _minor, ...kept } = data;
+    expect(shown.data).toEqual({ ...kept, amount: '25.99' });
+  });
+
+  test('of an invoice has its number as a number, and why its last payment failed', () => {
+    const data = { id: 'inv_1', number: 17, status: 'open', version: 3, amount_minor: '2599', currency: 'JPY' };
+    const failed = { ...stored, type: 'invoice.payment_failed', data: { ...data, failure_code: 'expired_card' } };
+    expect(eventObjectOf(failed).data).toMatchObject({
+      number: 17,
+      amount: '2599',
+      failure: { code: 'expired_card', decline_class: 'never' },
+    });
+    const opened = { ...stored, type: 'invoice.open', data: { ...data, failure_code: null } };
+    expect(eventObjectOf(opened).data).toMatchObject({ number: 17, failure: null });
+  });
+
   test('keeps members that a later release added', () => {
     const { data } = eventObjectOf({ ...stored, data: { ...stored.data, fee_minor: '30', note: null } });
     expect(data).toMatchObject({ fee: '0.30', note: null });
@@ -97,7 +126,7 @@ describe('an event as merchants see it', () => {
 });
 
 describe('the types of events', () => {
-  test('are one for every status of a payment and state of a movement, and three for what changes neither', () => {
+  test('are one for every status and state of what changes, and what else happens to payments and subscriptions', () => {
     const movements = ['capture', 'void', 'refund'].flatMap((kind) =>
       ['pending', 'succeeded', 'failed', 'unresolved'].map((state) => `${kind}.${state}`),
     );
@@ -107,6 +136,11 @@ describe('the types of events', () => {
       'payment.rerouted',
       'payment.retry_scheduled',
       ...movements,
+      ...subscriptionStatuses.map((status) => `subscription.${status}`),
+      ...['renewed', 'retried', 'paid', 'declined', 'changed', 'refunded', 'refund_failed', 'card_expiring'].map(
+        (word) => `subscription.${word}`,
+      ),
+      ...['open', 'paid', 'payment_failed', 'uncollectible', 'void'].map((word) => `invoice.${word}`),
     ]);
   });
 

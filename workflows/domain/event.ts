@@ -2,10 +2,11 @@ import { failureOf, type PaymentFailureCode } from './failure.ts';
 import { formatMinor } from './money.ts';
 import { movementKinds, movementStates } from './movement.ts';
 import { paymentStatuses } from './payment-status.ts';
+import { subscriptionStatuses } from './subscription-status.ts';
 
 /**
- * Every type of event: a payment's change of status or amounts, what may happen to one that stays pending, and the changes
- * of its captures, voids and refunds.
+ * Every type of event: a payment's change of status or amounts, what may happen to one that stays pending, the changes of its
+ * captures, voids and refunds, a subscription's change of status or what else happens to it, and what becomes of its invoices.
  */
 export const eventTypes: readonly string[] = [
   ...paymentStatuses.map((status) => `payment.${status}`),
@@ -13,11 +14,26 @@ export const eventTypes: readonly string[] = [
   'payment.rerouted',
   'payment.retry_scheduled',
   ...movementKinds.flatMap((kind) => movementStates.map((state) => `${kind}.${state}`)),
+  ...subscriptionStatuses.map((status) => `subscription.${status}`),
+  'subscription.renewed',
+  'subscription.retried',
+  'subscription.paid',
+  'subscription.declined',
+  'subscription.changed',
+  'subscription.refunded',
+  'subscription.refund_failed',
+  'subscription.card_expiring',
+  'invoice.open',
+  'invoice.paid',
+  'invoice.payment_failed',
+  'invoice.uncollectible',
+  'invoice.void',
 ];
 
 /** What the database keeps of an event's object, as it was then: see `…_event_data` in the migrations. */
 export interface StoredEventData {
   readonly currency: string;
+  /** Absent: it is none of those that fail, such as a subscription. */
   readonly failure_code?: string | null;
   /** `…_minor` are amounts: decimal strings of minor units of `currency`. */
   readonly [member: string]: unknown;
@@ -56,7 +72,7 @@ export function eventObjectOf(row: StoredEvent): EventObject {
     sequence: row.sequence,
     object_id: row.object_id,
     created_at: row.created_at.toISOString(),
-    data: { ...Object.fromEntries(data), failure: failureCode == null ? null : shownFailure(failureCode) },
+    data: { ...Object.fromEntries(data), ...(failureCode !== undefined && { failure: shownFailure(failureCode) }) },
   };
 }
 
@@ -66,7 +82,8 @@ function shown(name: string, value: unknown, currency: string): [string, unknown
 }
 
 /** Codes come from our own rows: every one has its words. */
-function shownFailure(code: string) {
+function shownFailure(code: string | null) {
+  if (code === null) return null;
   const { message, declineClass } = failureOf(code as PaymentFailureCode);
   return { code, message, decline_class: declineClass };
 }

@@ -14,8 +14,7 @@ export interface PaymentIdentity {
 
 /** The id of the payment that this key creates; also its workflow id. Derived, so every process computes the same one. */
 export function paymentIdOf(identity: PaymentIdentity): string {
-  const mode = identity.isTest ? 'test' : 'live';
-  return derivedId('pay', [identity.merchantId, mode, 'create_payment', '', identity.idempotencyKey]);
+  return createdIdOf('pay', 'create_payment', identity);
 }
 
 const movementPrefixes: Readonly<Record<MovementKind, string>> = { capture: 'cap', void: 'voi', refund: 'ref' };
@@ -73,8 +72,7 @@ export function alertIdOf(eventId: string): string {
 
 /** The id of the webhook endpoint that this key creates. */
 export function webhookEndpointIdOf(identity: PaymentIdentity): string {
-  const mode = identity.isTest ? 'test' : 'live';
-  return derivedId('whe', [identity.merchantId, mode, 'create_webhook_endpoint', '', identity.idempotencyKey]);
+  return createdIdOf('whe', 'create_webhook_endpoint', identity);
 }
 
 /** The id of the merchant that this key of the platform's creates. */
@@ -82,15 +80,73 @@ export function merchantIdOf(idempotencyKey: string): string {
   return derivedId('mer', ['create_merchant', idempotencyKey]);
 }
 
+/** How the ids of customers that we keep look. */
+export const customerIdForm = /^cus_[0-9a-z]{26}$/;
+
 /** The id of the customer that this key creates. */
 export function customerIdOf(identity: PaymentIdentity): string {
-  const mode = identity.isTest ? 'test' : 'live';
-  return derivedId('cus', [identity.merchantId, mode, 'create_customer', '', identity.idempotencyKey]);
+  return createdIdOf('cus', 'create_customer', identity);
+}
+
+/** The id of the plan that this key creates. */
+export function planIdOf(identity: PaymentIdentity): string {
+  return createdIdOf('pln', 'create_plan', identity);
+}
+
+/** The id of the subscription that this key creates; also its workflow id. */
+export function subscriptionIdOf(identity: PaymentIdentity): string {
+  return createdIdOf('sub', 'create_subscription', identity);
+}
+
+/** The id of the test clock that this key creates; also the id of the workflow that advances it. */
+export function testClockIdOf(identity: PaymentIdentity): string {
+  return createdIdOf('clk', 'create_test_clock', identity);
+}
+
+/** The id of the batch that this key creates; also its workflow id. */
+export function batchIdOf(identity: PaymentIdentity): string {
+  return createdIdOf('bat', 'create_batch', identity);
+}
+
+/**
+ * The idempotency key of what a row of a batch creates: a function of the batch's reference and the row's key, whatever the file. No
+ * request can send it, as it is not ASCII.
+ */
+export function batchRowKeyOf(reference: string, rowKey: string): string {
+  return `§${derivedId('row', [reference, rowKey])}`;
+}
+
+/** The id of the invoice of a period (by its number), of a sign-up fee, or of a change (by the id of the wish for it). */
+export function invoiceIdOf(subscriptionId: string, what: number | string): string {
+  return derivedId('inv', [subscriptionId, what]);
+}
+
+/** The idempotency key of a charge of an invoice, counted from 1. No request can send it, as it is not ASCII. */
+export function chargeKeyOf(invoiceId: string, attempt: number): string {
+  return `§${invoiceId}:${attempt}`;
+}
+
+/** The id of the event of a subscription that an act brings: the same however often the act is carried out. */
+export function actEventIdOf(subscriptionId: string, wishId: string): string {
+  return derivedId('evt', [subscriptionId, 'wish', wishId]);
+}
+
+/** Whether it is the id of a customer that we keep; any other customer id is the merchant's own text. */
+export function isCustomerId(id: string): boolean {
+  return customerIdForm.test(id);
 }
 
 /** The id of the user whom this key of the merchant's invites. */
 export function userIdOf(merchantId: string, idempotencyKey: string): string {
   return derivedId('usr', [merchantId, 'invite_user', idempotencyKey]);
+}
+
+function createdIdOf(
+  prefix: string,
+  operation: string,
+  { merchantId, isTest, idempotencyKey }: PaymentIdentity,
+): string {
+  return derivedId(prefix, [merchantId, isTest ? 'test' : 'live', operation, '', idempotencyKey]);
 }
 
 /** `prefix_` and 130 bits of SHA-256 over the parts, in Crockford's base32 (26 characters). JSON keeps the parts apart. */
