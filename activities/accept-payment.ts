@@ -1,4 +1,5 @@
 import { acceptPayment as insertOrFind } from '../prisma/payments.ts';
+import { withSubscriptionPayer } from '../prisma/subscription-payer.ts';
 import { brandOfToken, type Route, routeOf } from '../workflows/domain/routing.ts';
 import type { Acceptance, AcceptPayment, PaymentRequest } from '../workflows/ports.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -9,7 +10,10 @@ import type { Providers } from './providers/index.ts';
  * already has.
  */
 export async function acceptPayment({ db, providers }: ActivityDeps, input: AcceptPayment): Promise<Acceptance> {
-  return insertOrFind(db, input, (request) => routeFor(request, providers));
+  const { request } = input;
+  const whole =
+    request === undefined ? input : { ...input, request: await withSubscriptionPayer(db, input.merchantId, request) };
+  return insertOrFind(db, whole, (accepted) => routeFor(accepted, providers));
 }
 
 function routeFor(request: PaymentRequest, providers: Providers): Route {

@@ -1,5 +1,7 @@
 import { getClient, heartbeat } from '@temporalio/activity';
 import { ServiceError, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import { removeRefusedRows } from '../prisma/batch-rows.ts';
+import { abandonBatches, listOpenBatches, type OpenBatch } from '../prisma/batches.ts';
 import type { Database } from '../prisma/database.ts';
 import { listOpenRefunds, type OpenRefund } from '../prisma/movements.ts';
 import { listOpenPayments, type OpenPayment } from '../prisma/payments.ts';
@@ -11,9 +13,12 @@ import {
   type OpenProviderEvent,
   settleProviderEvents,
 } from '../prisma/provider-events.ts';
+import { claimOverdueSubscriptions, type OverdueSubscription } from '../prisma/subscriptions.ts';
+import { listOpenTestClocks, type OpenTestClock } from '../prisma/test-clocks.ts';
 import { grpcCodeOf } from '../runtime/grpc.ts';
 import type { LogFields } from '../runtime/log-fields.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { type BatchWorkflowInput, batchStartOptions, batchWorkflowType } from '../workflows/batch-contract.ts';
 import {
   type PaymentWorkflowInput,
   type ProviderEventHint,
@@ -26,6 +31,13 @@ import {
 } from '../workflows/contract.ts';
 import { formatMoney } from '../workflows/domain/money.ts';
 import type { SweepTally } from '../workflows/ports.ts';
+import {
+  type SubscriptionWorkflowInput,
+  subscriptionStartOptions,
+  subscriptionSummary,
+  subscriptionWorkflowType,
+} from '../workflows/subscription-contract.ts';
+import { testClockStartOptions, testClockWorkflowType } from '../workflows/test-clock-contract.ts';
 import type { ActivityDeps } from './deps.ts';
 
 /**
@@ -71,6 +83,49 @@ export function resumeProviderEvents({ db, logger }: ActivityDeps, pass: Pass): 
     list: (page) => listOpenProviderEvents(db, page),
     start: (event) => tellOfEvent(db, event),
     about: ({ id }) => ({ event_id: id }),
+  });
+}
+
+/** Of one pass: what is left has its turn in the next one. */
+const overdueMax = 1_000;
+const quietMs = 300_000;
+
+/** The same for every subscription whose workflow let pass what was due. */
+export function resumeSubscriptions({ db, logger }: ActivityDeps, pass: Pass): Promise<SweepTally> {
+  let left = overdueMax;
+  return sweep(logger, pass, {
+    async list({ madeBefore, limit }) {
+      const quietUntil = new Date(Date.now() + quietMs);
+      const claimed = await claimOverdueSubscriptions(db, {
+        dueBefore: madeBefore,
+        quietUntil,
+        limit: Math.min(left, limit),
+      });
+      left -= claimed.length;
+      return claimed;
+    },
+    start: (subscription) => startAnew(() => startSubscription(subscription)),
+    about: ({ id, correlation_id }) => ({ subscription_id: id, request_id: correlation_id }),
+  });
+}
+
+/** The same for every test clock that is being advanced. */
+export function resumeTestClocks({ db, logger }: ActivityDeps, pass: Pass): Promise<SweepTally> {
+  return sweep(logger, pass, {
+    list: (page) => listOpenTestClocks(db, page),
+    start: (clock) => startAnew(() => startTestClock(clock)),
+    about: ({ id }) => ({ workflow_id: id }),
+  });
+}
+
+/** The same for every batch whose rows may still be started. Files whose reading was cut off long ago are given up. */
+export async function resumeBatches({ db, logger }: ActivityDeps, pass: Pass): Promise<SweepTally> {
+  await abandonBatches(db);
+  await removeRefusedRows(db, heartbeat);
+  return sweep(logger, pass, {
+    list: (page) => listOpenBatches(db, page),
+    start: (batch) => startAnew(() => startBatch(batch)),
+    about: ({ id, correlation_id }) => ({ batch_id: id, request_id: correlation_id }),
   });
 }
 
@@ -165,6 +220,18 @@ function refundOptionsOf({
   return { ...refundStartOptions({ ...input, currency, summary }), args: [input] as [RefundWorkflowInput] };
 }
 
+function startBatch({
+  id: batchId,
+  merchant_id: merchantId,
+  kind,
+  reference,
+  rows_total,
+}: OpenBatch): Promise<unknown> {
+  const input: BatchWorkflowInput = { batchId, merchantId };
+  const summary = `${rows_total} ${kind} · ${reference}`;
+  return getClient().workflow.start(batchWorkflowType, { ...batchStartOptions({ ...input, summary }), args: [input] });
+}
+
 /** Starts the workflow that it is for, where none is open, and tells it. An event about nothing of ours is done with. */
 async function tellOfEvent(db: Database, event: OpenProviderEvent): Promise<boolean> {
   const now = new Date().toISOString();
@@ -193,4 +260,22 @@ function refundOf(subject: EventSubject): OpenRefund {
 
 function paymentOf(subject: EventSubject): OpenPayment {
   return { ...subject, id: subject.paymentId, amount: BigInt(subject.amountMinor) };
+}
+
+function startSubscription(subscription: OverdueSubscription): Promise<unknown> {
+  const { id: subscriptionId, merchant_id: merchantId, is_test: isTest } = subscription;
+  const input: SubscriptionWorkflowInput = { subscriptionId, merchantId, isTest };
+  const summary = subscriptionSummary({
+    amountMinor: BigInt(subscription.amount),
+    currency: subscription.currency,
+    billingCycle: subscription.billing_cycle,
+    externalId: subscription.external_id,
+  });
+  const options = subscriptionStartOptions({ subscriptionId, merchantId, summary });
+  return getClient().workflow.start(subscriptionWorkflowType, { ...options, args: [input] });
+}
+
+function startTestClock({ id: clockId, merchantId }: OpenTestClock): Promise<unknown> {
+  const input = { clockId, merchantId };
+  return getClient().workflow.start(testClockWorkflowType, { ...testClockStartOptions(input), args: [input] });
 }

@@ -12,13 +12,17 @@ export interface Backlog {
   /** Payments that are being worked on, or wait for an operator. */
   readonly payments: number;
   readonly oldestPaymentSeconds: number | null;
+  /** Subscriptions for which something was due a minute ago, and is not begun: a workflow is gone, stuck, or far behind. */
+  readonly overdueSubscriptions: number;
+  readonly oldestOverdueSubscriptionSeconds: number | null;
 }
 
 const select = {
   name: 'select_backlog',
   text: `
     SELECT d.count AS deliveries, d.seconds AS "oldestDueDeliverySeconds", p.count AS payments,
-      p.seconds AS "oldestPaymentSeconds"
+      p.seconds AS "oldestPaymentSeconds", s.count AS "overdueSubscriptions",
+      s.seconds AS "oldestOverdueSubscriptionSeconds"
     FROM (
       SELECT count(*)::int, extract(epoch FROM clock_timestamp() - min(created_at) FILTER (
         WHERE tries = 0 AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
@@ -27,7 +31,11 @@ const select = {
     ) d, (
       SELECT count(*)::int, extract(epoch FROM clock_timestamp() - min(created_at))::int AS seconds
       FROM payments WHERE status IN ('pending', 'unresolved')
-    ) p`,
+    ) p, (
+      SELECT count(*)::int, extract(epoch FROM clock_timestamp() - min(due_at))::int AS seconds
+      FROM subscriptions
+      WHERE due_at < clock_timestamp() - interval '1 minute' AND test_clock_id IS NULL AND charge_payment_id IS NULL
+    ) s`,
 };
 
 /** What waits at this moment. It counts every row that waits: ask seldom. */

@@ -1,4 +1,6 @@
+import { isEnded, subscriptionStatuses } from '../workflows/domain/subscription-status.ts';
 import { type ActBy, logAct } from './audit-logs.ts';
+import { blankStagedRows } from './batch-rows.ts';
 import { type Database, run } from './database.ts';
 import { type Conditions, filtered } from './filters.ts';
 import type { Prisma } from './generated/client.ts';
@@ -20,11 +22,14 @@ export interface CustomerRow {
   readonly created_at: Date;
   readonly updated_at: Date;
   readonly blanked_at: Date | null;
+  readonly test_clock_id: string | null;
+  /** What that clock shows; null: the customer goes by the real time. */
+  readonly clock_now: Date | null;
 }
 
 const columns = `
   c.id, c.is_test, c.request_hash, c.status, c.external_id, c.email, c.name, c.phone, c.metadata, c.created_at, c.updated_at,
-  c.blanked_at`;
+  c.blanked_at, c.test_clock_id, (SELECT t.now FROM test_clocks t WHERE t.id = c.test_clock_id) AS clock_now`;
 
 /** A customer to make. */
 export interface NewCustomer {
@@ -36,29 +41,35 @@ export interface NewCustomer {
   readonly name: string | null;
   readonly phone: string | null;
   readonly metadata: Readonly<Record<string, string>>;
+  /** For good; null: the customer goes by the real time. */
+  readonly testClockId: string | null;
   /** ISO 8601. */
   readonly now: string;
 }
 
 /**
  * `existing`: this id has a row already, perhaps of another request. `external_id_taken`: nothing was stored, as another
- * customer of the merchant has the external id.
+ * customer of the merchant has the external id. `no_test_clock`: nor was it here, as the merchant has no such clock.
  */
 export type MadeCustomer =
   | { readonly kind: 'made' | 'existing'; readonly customer: CustomerRow }
-  | { readonly kind: 'external_id_taken' };
+  | { readonly kind: 'external_id_taken' }
+  | { readonly kind: 'no_test_clock' };
 
 const insert = {
   name: 'insert_customer',
   text: `
     INSERT INTO customers AS c (
-      id, merchant_id, is_test, idempotency_key, request_hash, external_id, email, name, phone, metadata, created_at, updated_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, $11)
+      id, merchant_id, is_test, idempotency_key, request_hash, external_id, email, name, phone, metadata, created_at, updated_at,
+      test_clock_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, $11, $12)
     ON CONFLICT DO NOTHING RETURNING ${columns}`,
 };
 
 /** Makes a customer of this merchant in this mode, unless the id or the external id is there already. */
 export async function makeCustomer(db: Database, scope: MerchantScope, customer: NewCustomer): Promise<MadeCustomer> {
+  if (customer.testClockId !== null && !(await hasTestClock(db, scope, customer.testClockId)))
+    return { kind: 'no_test_clock' };
   const [made] = await run<CustomerRow>(db, insert, [
     customer.id,
     scope.merchantId,
@@ -71,10 +82,16 @@ export async function makeCustomer(db: Database, scope: MerchantScope, customer:
     customer.phone,
     JSON.stringify(customer.metadata),
     customer.now,
+    customer.testClockId,
   ]);
   if (made !== undefined) return { kind: 'made', customer: made };
   const existing = await findCustomer(db, scope, customer.id);
   return existing === null ? { kind: 'external_id_taken' } : { kind: 'existing', customer: existing };
+}
+
+/** Clocks are never taken away: what is there now is there when the customer is stored. */
+async function hasTestClock(db: Database, { merchantId, isTest }: MerchantScope, clockId: string): Promise<boolean> {
+  return (await db.prisma.testClock.count({ where: { id: clockId, merchantId, isTest } })) > 0;
 }
 
 const select = {
@@ -90,6 +107,21 @@ export async function findCustomer(
 ): Promise<CustomerRow | null> {
   const [row] = await run<CustomerRow>(db, select, [merchantId, isTest, customerId]);
   return row ?? null;
+}
+
+const selectSome = {
+  name: 'select_customers',
+  text: `SELECT ${columns} FROM customers c WHERE c.merchant_id = $1 AND c.is_test = $2 AND c.id = ANY ($3)`,
+};
+
+/** Those of the customers with these ids that this merchant has in this mode, by id. */
+export async function findCustomersById(
+  db: Database,
+  { merchantId, isTest }: MerchantScope,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, CustomerRow>> {
+  const rows = ids.length === 0 ? [] : await run<CustomerRow>(db, selectSome, [merchantId, isTest, ids]);
+  return new Map(rows.map((row) => [row.id, row]));
 }
 
 /** Which customers; what is absent does not count. */
@@ -195,43 +227,56 @@ const blankTimeoutMs = 60_000;
 
 /**
  * Removes a customer's contact data and metadata, and the e-mail address and name on all of its payments, whatever their
- * state, in one transaction: with an entry in the audit trail of each payment that had any, and one in the log. Again, it
+ * state, and on rows of batches that wait, in one transaction: with an entry in the audit trail of each payment that had any, and one in the log. Again, it
  * changes nothing, but for payments that were given a name or an address since. Returns the row as it is then; null: there
- * is none.
+ * is none; `has_subscriptions`: nothing is removed, as one of its subscriptions goes on.
  */
 export async function blankCustomer(
   db: Database,
   scope: MerchantScope,
   customerId: string,
   by: BlankedBy,
-): Promise<CustomerRow | null> {
+): Promise<CustomerRow | 'has_subscriptions' | null> {
   const { merchantId, isTest } = scope;
   const { actor, correlationId, at } = by;
-  const isThere = await db.prisma.$transaction(
+  const blanked = await db.prisma.$transaction(
     async (tx) => {
-      // The lock that new payments of this customer wait for: whatever was stored before is seen below, and nothing after.
+      // The lock that new payments and subscriptions of this customer wait for: what was stored before is seen below, and nothing after.
       const rows = await tx.$queryRaw<{ status: string }[]>`
         SELECT status FROM customers
         WHERE merchant_id = ${merchantId} AND is_test = ${isTest} AND id = ${customerId} FOR NO KEY UPDATE`;
       const [found] = rows;
-      if (found === undefined) return false;
+      if (found === undefined) return null;
       const isNew = found.status === 'active';
+      if (isNew && (await hasSubscriptions(tx, scope, customerId))) return 'has_subscriptions';
       if (isNew) {
         // The request's hash goes with what it was made of: whoever reads it could confirm a guess.
         await tx.$executeRaw`
           UPDATE customers SET status = 'blanked', email = NULL, name = NULL, phone = NULL, metadata = '{}',
             request_hash = 'blanked', blanked_at = ${at}, updated_at = greatest(updated_at, ${at}) WHERE id = ${customerId}`;
       }
+      await blankStagedRows(tx, scope, customerId);
       const payments = await blankPayments(tx, scope, customerId, by);
       if (isNew || payments > 0) {
         const about = { action: 'customer.blanked', resourceType: 'customer', resourceId: customerId } as const;
         await logAct(tx, { ...about, actor, correlationId, at, merchantId, isTest, changes: { payments } });
       }
-      return true;
+      return 'blanked';
     },
     { timeout: blankTimeoutMs },
   );
-  return isThere ? findCustomer(db, scope, customerId) : null;
+  return blanked === 'blanked' ? findCustomer(db, scope, customerId) : blanked;
+}
+
+/** Whether one of the customer's subscriptions has not ended. */
+async function hasSubscriptions(
+  tx: Prisma.TransactionClient,
+  { merchantId, isTest }: MerchantScope,
+  customerId: string,
+): Promise<boolean> {
+  const ended = subscriptionStatuses.filter(isEnded);
+  const where = { merchantId, isTest, customerId, status: { notIn: ended } };
+  return (await tx.subscription.findFirst({ where, select: { id: true } })) !== null;
 }
 
 /** How many of the customer's payments had an e-mail address or a name. */

@@ -1,4 +1,6 @@
+import type { FinalAction } from '../workflows/domain/dunning.ts';
 import type { StoredEvent, StoredEventData } from '../workflows/domain/event.ts';
+import type { InvoiceStatus, SubscriptionStatus } from '../workflows/domain/subscription-status.ts';
 import { type Database, run } from './database.ts';
 
 /**
@@ -34,12 +36,32 @@ export interface Delivery {
     readonly secret: string;
     readonly isActive: boolean;
   } | null;
-  /** Whom a mail goes to; null for a webhook, and when the payment has no address any more. */
+  /** Whom a mail goes to; null for a webhook, and when the payment, or the customer, has no address any more. */
   readonly payer: {
     readonly email: string;
     readonly merchantName: string;
     readonly description: string | null;
     readonly isStillPending: boolean;
+    /** Null: the event is a payment's. */
+    readonly subscription: PayerSubscription | null;
+  } | null;
+}
+
+/** What a payer is told of a subscription, as it is now. Instants are ISO 8601. */
+export interface PayerSubscription {
+  readonly status: SubscriptionStatus;
+  readonly timeZone: string;
+  readonly billingCycle: string;
+  /** Of the card that it pays with; null: nobody knows, or the payer will be told of it later on. */
+  readonly cardExpiry: { readonly year: number; readonly month: number } | null;
+  /** When the final action is due, and what it is. */
+  readonly dunningEndsAt: string | null;
+  readonly finalAction: FinalAction;
+  /** The invoice that the event is about; null: it is about none. */
+  readonly invoice: {
+    readonly status: InvoiceStatus;
+    readonly isBeingCharged: boolean;
+    readonly nextAttemptAt: string | null;
   } | null;
 }
 
@@ -48,13 +70,25 @@ const columns = `
   e.type, e.sequence, e.created_at AS event_created_at, e.data,
   COALESCE(NULLIF(e.correlation_id, ''), p.correlation_id, '') AS correlation_id,
   w.id AS endpoint_id, w.url, w.secret, w.status = 'active' AS is_active,
-  p.customer_email, p.description, p.status = 'pending' AS is_still_pending, m.name AS merchant_name`;
+  COALESCE(p.customer_email, c.email) AS payer_email, COALESCE(p.description, s.description) AS description,
+  p.status = 'pending' AS is_still_pending, m.name AS merchant_name,
+  CASE WHEN s.id IS NOT NULL THEN jsonb_build_object(
+    'status', s.status, 'timeZone', s.time_zone, 'billingCycle', s.billing_cycle, 'dunningEndsAt', s.dunning ->> 'endsAt',
+    'finalAction', COALESCE(m.settings -> 'dunning' ->> 'final_action', 'cancel'),
+    'cardExpiry', CASE WHEN s.card_notice_at IS NULL AND s.payment_method ->> 'card_exp_month' IS NOT NULL THEN
+      jsonb_build_object('year', s.payment_method -> 'card_exp_year', 'month', s.payment_method -> 'card_exp_month') END,
+    'invoice', CASE WHEN i.id IS NOT NULL THEN jsonb_build_object(
+      'status', i.status, 'nextAttemptAt', i.next_attempt_at,
+      'isBeingCharged', s.open_invoice_id = i.id AND s.charge_payment_id IS NOT NULL) END) END AS subscription`;
 
 const joins = `
   JOIN events e ON e.id = d.event_id
   JOIN merchants m ON m.id = d.merchant_id
   LEFT JOIN webhook_endpoints w ON w.id = d.endpoint_id
-  LEFT JOIN payments p ON p.id = d.object_id`;
+  LEFT JOIN payments p ON p.id = d.object_id
+  LEFT JOIN invoices i ON i.id = d.object_id AND d.channel = 'email'
+  LEFT JOIN subscriptions s ON s.id = COALESCE(i.subscription_id, d.object_id) AND d.channel = 'email'
+  LEFT JOIN customers c ON c.id = s.customer_id AND c.merchant_id = s.merchant_id AND c.is_test = s.is_test`;
 
 interface DeliveryRow {
   id: string;
@@ -75,9 +109,10 @@ interface DeliveryRow {
   url: string | null;
   secret: string | null;
   is_active: boolean | null;
-  customer_email: string | null;
+  payer_email: string | null;
   description: string | null;
   is_still_pending: boolean | null;
+  subscription: PayerSubscription | null;
   merchant_name: string;
 }
 
@@ -178,12 +213,13 @@ function endpointOf({ endpoint_id: id, url, secret, is_active: isActive }: Deliv
 }
 
 function payerOf(row: DeliveryRow): Delivery['payer'] {
-  if (row.customer_email === null) return null;
+  if (row.payer_email === null) return null;
   return {
-    email: row.customer_email,
+    email: row.payer_email,
     merchantName: row.merchant_name,
     description: row.description,
     isStillPending: row.is_still_pending === true,
+    subscription: row.subscription,
   };
 }
 

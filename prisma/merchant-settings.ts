@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { isCurrency } from '../workflows/domain/currencies.ts';
+import { finalActions } from '../workflows/domain/dunning.ts';
 import { parseMoney } from '../workflows/domain/money.ts';
 
 const providers = z
@@ -56,6 +57,19 @@ const feeSchema = z
     }
   });
 
+const dunningSchema = z.strictObject({
+  /** Days after the first decline on which to try again. */
+  retry_days: z
+    .array(z.int().min(1).max(90))
+    .max(10)
+    .refine((days) => days.every((day, index) => index === 0 || day > (days[index - 1] ?? 0)), 'must rise')
+    .default([1, 3, 5, 7]),
+  /** Days after the last try until the final action. */
+  grace_days: z.int().min(0).max(90).default(3),
+  /** What becomes of a subscription whose invoice stays unpaid. */
+  final_action: z.enum(finalActions).default('cancel'),
+});
+
 /** What a merchant may set, stored as JSON in `merchants.settings`. A change that names anything else is refused. */
 export const merchantSettingsSchema = z.strictObject({
   /** Seconds until a payment that could not be charged fails. */
@@ -76,6 +90,8 @@ export const merchantSettingsSchema = z.strictObject({
   fee: feeSchema.default({ basis_points: 0, fixed: {} }),
   /** Whether payers with an e-mail address are told of success, failure and delay. */
   payer_emails: z.boolean().default(true),
+  /** How subscriptions go on after a declined charge. */
+  dunning: dunningSchema.default({ retry_days: [1, 3, 5, 7], grace_days: 3, final_action: 'cancel' }),
 });
 
 export type MerchantSettings = z.infer<typeof merchantSettingsSchema>;

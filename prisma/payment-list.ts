@@ -11,6 +11,7 @@ export interface PaymentFilters {
   readonly customerId?: string | undefined;
   /** Of payers whom the merchant gave no customer id. */
   readonly isGuest?: boolean | undefined;
+  readonly subscriptionId?: string | undefined;
   readonly externalId?: string | undefined;
   readonly processor?: string | undefined;
   /** Instants in ISO 8601: the first included, the last not. */
@@ -32,6 +33,7 @@ const conditions: Conditions<PaymentFilters> = {
   createdTo: (mark) => `p.created_at < ${mark}::timestamptz`,
   amountMin: (mark) => `p.amount >= ${mark}::bigint`,
   amountMax: (mark) => `p.amount <= ${mark}::bigint`,
+  subscriptionId: (mark) => `p.subscription_id = ${mark}`,
 };
 
 /** Payments of this merchant in this mode, newest first, those behind `after` only, at most `limit`. */

@@ -116,9 +116,9 @@ const insertPayment = {
       INSERT INTO payments (
         id, merchant_id, is_test, idempotency_key, request_hash, external_id, correlation_id, amount, currency, purpose,
         payment_method, card_token, customer_id, customer_email, customer_name, description, metadata, expires_at,
-        ask_until, created_at, updated_at, route, capture_method, terms, return_url)
+        ask_until, created_at, updated_at, route, capture_method, terms, return_url, subscription_id, invoice_id)
       VALUES ($1, $2, $3, $4, $5, $6, $7, $8::bigint, $9, $10, $11, $12, $13, $14, $15, $16, $17::jsonb, $18, $19, $20, $20,
-        $25::jsonb, $26, $27::jsonb, $28)
+        $25::jsonb, $26, $27::jsonb, $28, $29, $30)
       ON CONFLICT DO NOTHING
       RETURNING *
     ), event AS (
@@ -200,6 +200,8 @@ async function insert(
     request.captureMethod,
     JSON.stringify(request.terms),
     request.returnUrl,
+    request.subscriptionId ?? null,
+    request.invoiceId ?? null,
   ]);
   return rows[0] === undefined ? null : snapshotOf(rows[0]);
 }
@@ -231,7 +233,7 @@ export const paymentColumns = `
   p.metadata, p.processor, p.processor_response_code, p.processor_response_message, p.processor_transaction_id,
   p.authorized_amount::text, p.captured_amount::text, p.voided_amount::text, p.refunded_amount::text, p.refund_count,
   p.failure, p.next_action, p.route, p.expires_at, p.created_at, p.updated_at, p.processed_at, p.settled_at, p.is_test,
-  p.capture_method, p.capture_before, p.action_expires_at, p.terms, p.retries_made, p.retry_at,
+  p.capture_method, p.capture_before, p.action_expires_at, p.terms, p.retries_made, p.retry_at, p.subscription_id, p.invoice_id,
   CASE WHEN p.capture_method = 'manual' THEN (
     SELECT COALESCE(jsonb_agg(jsonb_build_object('id', m.id, 'amount', m.amount::text, 'status', m.state,
       'failure', m.failure, 'created_at', m.created_at) ORDER BY m.created_at, m.id), '[]')
@@ -287,6 +289,8 @@ export interface PaymentRow {
   readonly terms: Partial<PaymentTerms>;
   readonly retries_made: number;
   readonly retry_at: Date | null;
+  readonly subscription_id: string | null;
+  readonly invoice_id: string | null;
   /** Null: taken at once, without captures of their own. */
   readonly captures: readonly CaptureOfPayment[] | null;
 }

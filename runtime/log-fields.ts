@@ -14,6 +14,8 @@ const fields = {
   duration_ms: 'number',
 
   payment_id: 'text',
+  subscription_id: 'text',
+  batch_id: 'text',
   movement_id: 'text',
   attempt_id: 'text',
   event_id: 'text',

@@ -11,8 +11,8 @@ export interface SignedRequest {
   readonly target: string;
   /** The header `Idempotency-Key` as it is sent, quotes and all; empty where there is none. */
   readonly idempotencyKey: string;
-  /** As it is sent; of no bytes where there is none. */
-  readonly body: Uint8Array;
+  /** As it is sent, of no bytes where there is none; or its SHA-256 in hex, where it is too large to be at hand. */
+  readonly body: Uint8Array | { readonly sha256: string };
 }
 
 /** How far a request's clock may be from ours, either way. */
@@ -21,7 +21,7 @@ export const toleranceSeconds = 300;
 /** `v1=` and the HMAC-SHA256 in hex, keyed with the signing secret as its holder was shown it. */
 export function signRequest(secret: string, request: SignedRequest): string {
   const { timestamp, nonce, method, target, idempotencyKey, body } = request;
-  const bodyHash = createHash('sha256').update(body).digest('hex');
+  const bodyHash = 'sha256' in body ? body.sha256 : createHash('sha256').update(body).digest('hex');
   const signed = ['v1', timestamp, nonce, method, target, idempotencyKey, bodyHash].join('\n');
   return `v1=${createHmac('sha256', secret).update(signed).digest('hex')}`;
 }

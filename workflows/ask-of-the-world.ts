@@ -1,5 +1,6 @@
 import {
   ActivityFailure,
+  type ActivityInterfaceFor,
   type ActivityOptions,
   ApplicationFailure,
   isCancellation,
@@ -34,15 +35,18 @@ function faultBehind(error: unknown): ApplicationFailure | null {
  * One database step under a summary that operators read: locally, and for ever as a regular activity while that fails. An
  * invariant that it broke is broken here too: the activity's failure itself would end the workflow.
  */
-export async function databaseStep<T>(summary: string, step: (ports: PaymentPorts) => Promise<T>): Promise<T> {
+export async function databaseStep<T, Ports extends object = PaymentPorts>(
+  summary: string,
+  step: (ports: ActivityInterfaceFor<Ports>) => Promise<T>,
+): Promise<T> {
   try {
-    return await step(locally({ ...databaseFirst, summary }));
+    return await step(proxyLocalActivities<Ports>({ ...databaseFirst, summary }));
   } catch (error) {
     if (isCancellation(error)) throw error;
     requireUnbroken(error);
   }
   try {
-    return await step(regularly({ ...databaseLater, summary }));
+    return await step(proxyActivities<Ports>({ ...databaseLater, summary }));
   } catch (error) {
     requireUnbroken(error);
     throw error;

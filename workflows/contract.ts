@@ -7,6 +7,8 @@ import type { MovementRefusal, MovementRequest, PaymentRefusal, PaymentRequest }
 
 /** Where payments run. */
 export const paymentTaskQueue = 'payments';
+/** Long work for which nobody waits, of batches and test clocks: with slots of its own, it takes none of the payments'. */
+export const backgroundTaskQueue = 'background';
 
 /** Names as histories store them: part of the public API. */
 export const paymentWorkflowType = 'paymentWorkflow';
@@ -142,6 +144,7 @@ export function paymentStartOptions(payment: {
   readonly merchantId: string;
   readonly currency: string;
   readonly summary: string;
+  readonly subscriptionId?: string;
 }) {
   return {
     workflowId: payment.paymentId,
@@ -154,6 +157,9 @@ export function paymentStartOptions(payment: {
       { key: { name: 'MerchantId', type: 'KEYWORD' }, value: payment.merchantId },
       { key: { name: 'Currency', type: 'KEYWORD' }, value: payment.currency },
       { key: { name: 'PaymentStatus', type: 'KEYWORD' }, value: 'pending' },
+      ...(payment.subscriptionId === undefined
+        ? []
+        : [{ key: { name: 'SubscriptionId' as const, type: 'KEYWORD' as const }, value: payment.subscriptionId }]),
     ] satisfies SearchAttributePair[],
   } as const;
 }

@@ -12,10 +12,12 @@ export function requireQuestion(asked: Question): void {
   if (!isText(asked?.requestHash)) refuse('requestHash is missing: say which request asks');
 }
 
-/** Refuses an act of nobody, without a reason, or with a card number in it. */
+/** Refuses an act of nobody, without a reason, with a card number in it, or with text that no database can store. */
 export function requireAct(act: OperatorAct): void {
-  if (Object.values(act ?? {}).some((text) => typeof text === 'string' && containsCardNumber(text))) {
-    refuse('the text holds a card number: leave it out');
+  const texts = Object.values(act ?? {}).filter((value) => typeof value === 'string');
+  if (texts.some(containsCardNumber)) refuse('the text holds a card number: leave it out');
+  if (texts.some((text) => text.includes('\0') || !text.isWellFormed())) {
+    refuse('the text holds a character that cannot be stored: leave it out');
   }
   if (!isText(act?.actor)) refuse('actor is missing: say who acts');
   if (!isText(act.reason)) refuse('reason is missing: say why');

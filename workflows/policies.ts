@@ -1,4 +1,5 @@
 import { ActivityCancellationType, type ActivityOptions, type LocalActivityOptions } from '@temporalio/workflow';
+import { backgroundTaskQueue } from './contract.ts';
 
 /**
  * Time-outs and retries, one constant per kind of call. A step is tried locally first, which costs the engine no round
@@ -70,6 +71,13 @@ export const reconcile: ActivityOptions = {
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
 };
 
+/** Watches a payment whose workflow somebody else runs, until its row says how it ended: minutes at a time, for ever. */
+export const watchPayment: ActivityOptions = {
+  startToCloseTimeout: '6 minutes',
+  heartbeatTimeout: '10 seconds',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
+};
+
 /** So long after the first quick tries failed, when about five tries have, payer and merchant are told of the delay. */
 export const delayAfterMs = 8_000;
 
@@ -78,6 +86,14 @@ export const sweep: ActivityOptions = {
   startToCloseTimeout: '10 minutes',
   heartbeatTimeout: '30 seconds',
   retry: { maximumAttempts: 1 },
+};
+
+/** A turn of a test clock's advance, which ends by itself; while the database or Temporal is away, for ever. */
+export const advanceClock: ActivityOptions = {
+  taskQueue: backgroundTaskQueue,
+  startToCloseTimeout: '30 seconds',
+  heartbeatTimeout: '6 seconds',
+  retry: { initialInterval: '250 milliseconds', backoffCoefficient: 2, maximumInterval: '5 seconds' },
 };
 
 /** One pass of the cleanup; it heartbeats after every batch, and ends by itself a minute before. The next pass goes on. */
@@ -113,4 +129,24 @@ export const deliver: ActivityOptions = {
 export const giveUpDelivery: ActivityOptions = {
   startToCloseTimeout: '10 seconds',
   retry: { initialInterval: '250 milliseconds', backoffCoefficient: 2, maximumInterval: '1 minute' },
+};
+
+/**
+ * A round of starting a batch's rows, which ends by itself after half a minute. It heartbeats every second or two, so that a dead
+ * worker is noticed soon; a repeated try finds again what the one before began.
+ */
+export const startBatchRows: ActivityOptions = {
+  taskQueue: backgroundTaskQueue,
+  startToCloseTimeout: '2 minutes',
+  heartbeatTimeout: '10 seconds',
+  retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '10 seconds' },
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+};
+
+/** The end of a batch: its last rows are written in steps, with a heartbeat each, however long the database is away. */
+export const endBatch: ActivityOptions = {
+  taskQueue: backgroundTaskQueue,
+  startToCloseTimeout: '10 minutes',
+  heartbeatTimeout: '30 seconds',
+  retry: { initialInterval: '250 milliseconds', backoffCoefficient: 2, maximumInterval: '5 seconds' },
 };

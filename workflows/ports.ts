@@ -28,6 +28,10 @@ export interface SweepPorts {
   resumePayments(input: { readonly ageMinSeconds: number }): Promise<SweepTally>;
   /** The same for every open refund. */
   resumeRefunds(input: { readonly ageMinSeconds: number }): Promise<SweepTally>;
+  /** The same for every subscription for which something was due and not done. */
+  resumeSubscriptions(input: { readonly ageMinSeconds: number }): Promise<SweepTally>;
+  /** The same for every batch whose rows may still be started. */
+  resumeBatches(input: { readonly ageMinSeconds: number }): Promise<SweepTally>;
   /** Hands every provider's event that nobody has looked at to the workflow that it is for. */
   resumeProviderEvents(input: { readonly ageMinSeconds: number }): Promise<SweepTally>;
 }
@@ -64,6 +68,7 @@ export interface PaymentRequest {
   readonly amountMinor: string;
   readonly currency: string;
   readonly purpose: string;
+  /** Of a subscription's charge both are the subscription's own, and the token is empty here, like e-mail address and name. */
   readonly paymentMethod: string;
   readonly cardToken: string;
   readonly customerId: string | null;
@@ -79,6 +84,9 @@ export interface PaymentRequest {
   readonly captureMethod: CaptureMethod;
   /** Where the payer's browser goes in the end. */
   readonly returnUrl: string | null;
+  /** What it is to pay, where a subscription makes it. */
+  readonly subscriptionId?: string;
+  readonly invoiceId?: string;
 }
 
 /** The row of a payment as its workflow needs it. The card token stays in the database. */

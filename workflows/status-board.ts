@@ -1,4 +1,5 @@
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
+import { code } from './board-text.ts';
 import { formatMinor } from './domain/money.ts';
 import { isFinal } from './domain/payment-status.ts';
 import type { PaymentProcess } from './payment-process.ts';
@@ -45,11 +46,6 @@ function amountsLine({ row }: PaymentProcess): string {
   const shown = (minor: string) => formatMinor(BigInt(minor), row.currency);
   const { authorizedMinor, capturedMinor, voidedMinor } = row;
   return `| amounts | authorized ${shown(authorizedMinor)}, captured ${shown(capturedMinor)}, voided ${shown(voidedMinor)} |`;
-}
-
-/** Text from outside as inline code, so that it cannot draw anything on the board. */
-function code(text: string): string {
-  return `\`${text.replaceAll(/[`|\r\n]/g, ' ')}\``;
 }
 
 function tag(payment: PaymentProcess, needsReview: boolean): void {

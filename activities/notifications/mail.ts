@@ -5,17 +5,19 @@ import type { Telling } from './telling.ts';
 
 /** A mail to a payer. */
 export interface PayerMail {
-  readonly kind: 'success' | 'failure' | 'delay';
+  readonly kind: 'success' | 'failure' | 'delay' | 'invoice-failure' | 'card-expiring';
   /** Makes the `Message-ID`, so that a mail sent twice is known as one. */
   readonly deliveryId: string;
   readonly correlationId: string;
   readonly to: string;
   readonly merchantName: string;
-  /** For people: "25.99 USD". */
+  /** For people: "25.99 USD"; of a subscription "25.99 USD every month". */
   readonly amount: string;
   readonly description: string | null;
   /** Why the payment failed, in words for the payer. */
   readonly reason: string;
+  /** What becomes of it: of an invoice's next try, or of a card's end. */
+  readonly outlook: string;
   readonly isTest: boolean;
 }
 
@@ -80,6 +82,7 @@ export function renderMail(mail: PayerMail): RenderedMail {
     ...mail,
     merchantName: oneLine(mail.merchantName),
     description: mail.description && oneLine(mail.description),
+    outlook: oneLine(mail.outlook),
   };
   const written = texts.render(`./${mail.kind}.txt.eta`, data);
   const [subject = '', ...lines] = written.split('\n');

@@ -15,6 +15,7 @@ const mail: PayerMail = {
   amount: '25.99 USD',
   description: 'Tea for two',
   reason: '',
+  outlook: '',
   isTest: false,
 };
 
@@ -94,15 +95,38 @@ describe('a mail to a payer', () => {
     }
   });
 
+  test('of a subscription says what did not go through, or what expires, and what comes next', () => {
+    const outlook = 'The next try is on 3 March 2027.';
+    const failure = renderMail({ ...mail, kind: 'invoice-failure', reason: 'The card is over its limit.', outlook });
+    const expiring = renderMail({
+      ...mail,
+      kind: 'card-expiring',
+      amount: '25.99 USD every month',
+      outlook: 'It expires at the end of 03/2027.',
+      isTest: true,
+    });
+    expect(failure.subject).toBe('Your payment of 25.99 USD to Tea & Sons did not go through');
+    for (const body of [failure.text, failure.html])
+      for (const said of ['your subscription with Tea', 'you were not charged', 'over its limit', outlook, 'For: Tea'])
+        expect(body).toContain(said);
+    expect(failure.text).toMatch(/^The card is over its limit\.\n\nThe next try/m);
+    expect(expiring.subject).toBe('The card for your subscription with Tea & Sons expires soon');
+    for (const body of [expiring.text, expiring.html])
+      for (const said of ['25.99 USD every month', 'at the end of 03/2027. Please give Tea', 'This was a test'])
+        expect(body).toContain(said);
+  });
+
   test('draws nothing from what merchants write: markup is text, and lines stay in their place', () => {
     const bad = '<script>alert(1)</script>"\r\nBcc: eve@example.com\n\nGoodbye';
-    const { subject, text, html } = renderMail({ ...mail, merchantName: bad, description: bad });
-    expect(html).not.toContain('<script>');
-    expect(html).toContain('&lt;script&gt;');
-    expect(subject).toContain('Bcc: eve@example.com Goodbye');
-    expect(subject).not.toMatch(/[\r\n]/);
-    expect(text).not.toMatch(/^Bcc/m);
-    expect(text).toContain('<script>');
+    for (const kind of ['success', 'invoice-failure', 'card-expiring'] as const) {
+      const { subject, text, html } = renderMail({ ...mail, kind, merchantName: bad, description: bad, outlook: bad });
+      expect(html).not.toContain('<script>');
+      expect(html).toContain('&lt;script&gt;');
+      expect(subject).toContain('Bcc: eve@example.com Goodbye');
+      expect(subject).not.toMatch(/[\r\n]/);
+      expect(text).not.toMatch(/^Bcc/m);
+      expect(text).toContain('<script>');
+    }
   });
 });
 

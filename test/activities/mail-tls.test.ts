@@ -24,6 +24,7 @@ const mail: PayerMail = {
   amount: '25.99 USD',
   description: null,
   reason: '',
+  outlook: '',
   isTest: true,
 };
 

@@ -3,10 +3,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { blankCustomer, findCustomer, makeCustomer } from '../../prisma/customers.ts';
 import { findDelivery } from '../../prisma/deliveries.ts';
 import { createMerchant } from '../../prisma/merchants.ts';
-import { customerIdOf } from '../../workflows/domain/ids.ts';
+import { customerIdOf, subscriptionIdOf } from '../../workflows/domain/ids.ts';
+import type { SubscriptionRequest } from '../../workflows/subscription-ports.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
 import { deliveriesOf, insertEvent } from '../support/deliveries.ts';
 import { insertPendingPayment } from '../support/payment-row.ts';
+import { playSubscriptions } from '../support/played-subscriptions.ts';
+import { insertPlan, insertSubscription } from '../support/subscription-rows.ts';
 
 const scope = { merchantId: 'mer_1', isTest: true };
 
@@ -20,11 +23,36 @@ afterAll(() => database?.close());
 async function aCustomer(): Promise<string> {
   const idempotencyKey = randomUUID();
   const id = customerIdOf({ ...scope, idempotencyKey });
-  const contact = { email: 'ada@example.com', name: 'Ada', phone: null, metadata: {}, externalId: null };
+  const contact = {
+    email: 'ada@example.com',
+    name: 'Ada',
+    phone: null,
+    metadata: {},
+    externalId: null,
+    testClockId: null,
+  };
   const now = new Date().toISOString();
   await makeCustomer(database.db, scope, { id, idempotencyKey, requestHash: 'h', ...contact, now });
   return id;
 }
+const aSubscription: SubscriptionRequest = {
+  idempotencyKey: '',
+  requestHash: 'h',
+  externalId: null,
+  correlationId: 'c',
+  actor: 'a test',
+  origin: '::1',
+  customerId: '',
+  planId: '',
+  planVersion: 1,
+  quantity: 1,
+  timeZone: 'UTC',
+  startsAt: null,
+  trialDays: null,
+  paymentMethod: { type: 'credit_card', cardToken: 'tok', expiry: null },
+  description: null,
+  metadata: {},
+};
 const blank = (id: string) =>
   blankCustomer(database.db, scope, id, { actor: 'a test', origin: '::1', correlationId: 'c', at: new Date() });
 
@@ -62,6 +90,44 @@ test('a mail that waits for a blanked customer has nobody to go to, and no furth
   expect(await payer()).toBeNull();
   await insertEvent(database, 'payment.failed', { customer_id: id, customer_email: 'ada@example.com' });
   expect(await deliveriesOf(database), 'a payment that came later, too').toHaveLength(1);
+});
+
+test('a customer is not blanked while a subscription goes on, and no subscription comes to a blanked one, in any order', async () => {
+  const planId = await insertPlan(database);
+  const played = playSubscriptions(database);
+  const subscribe = (customerId: string) => {
+    const idempotencyKey = randomUUID();
+    const subscriptionId = subscriptionIdOf({ ...scope, idempotencyKey });
+    const request = { ...aSubscription, idempotencyKey, customerId, planId };
+    return played.client.submit({ ...scope, subscriptionId, summary: 's', request }, 'accepted', 0);
+  };
+  const ends = await Promise.all(
+    Array.from({ length: 40 }, async () => {
+      const id = await aCustomer();
+      const [subscribed, blanked] = await Promise.all([subscribe(id), blank(id)]);
+      const has = subscribed.kind === 'stored' ? 'subscription' : subscribed.kind === 'refused' && subscribed.code;
+      const { rows } = await database.admin.query<{ count: number }>(
+        'SELECT count(*)::int AS count FROM subscriptions WHERE customer_id = $1',
+        [id],
+      );
+      const { status } = (await findCustomer(database.db, scope, id)) ?? {};
+      return [has, blanked === 'has_subscriptions' ? blanked : blanked?.status, status, rows[0]?.count].join(' ');
+    }),
+  );
+  const allowed = ['subscription has_subscriptions active 1', 'customer_not_available blanked blanked 0'];
+  expect([...new Set(ends)].filter((end) => !allowed.includes(end))).toEqual([]);
+});
+
+test('a customer whose subscriptions have ended is blanked', async () => {
+  const id = await aCustomer();
+  await insertSubscription(database, { customer_id: id });
+  expect(await blank(id)).toBe('has_subscriptions');
+  expect(await findCustomer(database.db, scope, id)).toMatchObject({ status: 'active', name: 'Ada' });
+  await database.admin.query(
+    `UPDATE subscriptions SET status = 'canceled', version = version + 1, ended_at = now() WHERE customer_id = $1`,
+    [id],
+  );
+  expect(await blank(id)).toMatchObject({ status: 'blanked' });
 });
 
 test('the database keeps no data in a blanked customer’s row', async () => {

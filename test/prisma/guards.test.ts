@@ -203,9 +203,18 @@ describe("the application's role", () => {
     'ledger_entries',
     'payment_transitions',
     'movement_transitions',
+    'plan_versions',
+    'subscription_transitions',
   ];
   /** What has an end of its own, and is removed after it. */
-  const passing = ['login_throttles', 'login_addresses', 'auth_sessions', 'auth_tokens', 'request_nonces'];
+  const passing = [
+    'login_throttles',
+    'login_addresses',
+    'auth_sessions',
+    'auth_tokens',
+    'request_nonces',
+    'batch_rows',
+  ];
 
   test('deletes nothing that lasts, empties nothing, and changes nothing in append-only tables', async () => {
     const { rows } = await database.admin.query<{ name: string }>(
@@ -213,7 +222,17 @@ describe("the application's role", () => {
     );
     const tables = rows.map((row) => row.name);
     expect(tables).toEqual(
-      expect.arrayContaining([...appendOnly, 'payments', 'movements', 'attempts', 'alerts', 'merchants', 'api_keys']),
+      expect.arrayContaining([
+        ...appendOnly,
+        'payments',
+        'movements',
+        'attempts',
+        'alerts',
+        'merchants',
+        'api_keys',
+        'subscriptions',
+        'invoices',
+      ]),
     );
     const { pool } = database.db;
     for (const table of tables) {

@@ -21,6 +21,7 @@ const ofToday = {
   action_within: 3_600,
   currencies: null,
   fee: { basis_points: 0, fixed: {} },
+  dunning: { retry_days: [1, 3, 5, 7], grace_days: 3, final_action: 'cancel' },
 };
 
 /** A merchant with a key, whose settings a newer release has written. */
@@ -49,4 +50,24 @@ test('a change to a setting that does not exist is refused, and so is a value ou
   const { id } = await merchantOfNewerRelease({});
   await expect(changeMerchantSettings(database.db, id, { surcharge: 'none' })).rejects.toThrow(/surcharge/);
   await expect(changeMerchantSettings(database.db, id, { wait: 61 })).rejects.toThrow(/wait/);
+});
+
+test('the ladder of dunning rises, and ends in an act that there is', async () => {
+  const { id } = await merchantOfNewerRelease({});
+  const dunning = { retry_days: [2, 4], grace_days: 0, final_action: 'unpaid' as const };
+  expect(await changeMerchantSettings(database.db, id, { dunning })).toMatchObject({ dunning });
+  const wrong = [
+    { retry_days: [3, 3] },
+    { retry_days: [5, 1] },
+    { retry_days: [0] },
+    { retry_days: [91] },
+    { grace_days: -1 },
+    { final_action: 'forgive' },
+    { another: 1 },
+  ];
+  for (const change of wrong) {
+    await expect(changeMerchantSettings(database.db, id, { dunning: { ...dunning, ...change } })).rejects.toThrow(
+      new RegExp(Object.keys(change).join()),
+    );
+  }
 });

@@ -8,6 +8,12 @@ import { failureOf } from '../../workflows/domain/failure.ts';
 import { eventIdOf } from '../../workflows/domain/ids.ts';
 import type { PaymentRequest, PaymentSnapshot, Transition } from '../../workflows/ports.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
+import {
+  closeInvoice,
+  insertInvoice,
+  insertSubscription,
+  insertSubscriptionEvent,
+} from '../support/subscription-rows.ts';
 import { until } from '../support/until.ts';
 import { aPendingPayment, aTransition, canceling, chargeOf, delaying, merchantId } from './steps.ts';
 
@@ -219,5 +225,75 @@ describe('an e-mail to the payer', () => {
       await step(payment, failing);
       expect(await toldOf(payment)).toEqual([`payment.failed ${payers}`, `payment.failed ${endpoint}`]);
     });
+  });
+});
+
+describe('an e-mail to whoever pays by subscription', () => {
+  /** A customer of `mer_1` in test mode; returns its id. */
+  async function aCustomer(columns: { email?: string | null; isTest?: boolean; of?: string } = {}): Promise<string> {
+    const { email = 'ada@example.com', isTest = true, of = merchantId } = columns;
+    const id = `cus_${randomUUID()}`;
+    const data = { id, merchantId: of, isTest, idempotencyKey: id, requestHash: 'h', email };
+    await database.db.prisma.customer.create({ data });
+    return id;
+  }
+  const toldAbout = async (id: string) => {
+    const { rows } = await database.admin.query<{ told: string }>(
+      `SELECT e.type || ' ' || d.receiver AS told FROM deliveries d JOIN events e ON e.id = d.event_id
+       WHERE d.object_id = $1 ORDER BY e.sequence, d.channel`,
+      [id],
+    );
+    return rows.map(({ told }) => told);
+  };
+
+  test('is queued for a charge that failed and a card that expires, and for nothing else that happens', async () => {
+    const customer_id = await aCustomer();
+    const subscriptionId = await insertSubscription(database, { customer_id });
+    const invoiceId = await insertInvoice(database, { customer_id, subscription_id: subscriptionId });
+    for (const word of ['open', 'payment_failed', 'uncollectible', 'void', 'paid'])
+      await insertSubscriptionEvent(database, `invoice.${word}`, invoiceId);
+    for (const word of ['active', 'past_due', 'declined', 'card_expiring', 'canceled'])
+      await insertSubscriptionEvent(database, `subscription.${word}`, subscriptionId);
+    expect(await toldAbout(invoiceId)).toEqual([`invoice.payment_failed ${payers}`]);
+    expect(await toldAbout(subscriptionId)).toEqual([`subscription.card_expiring ${payers}`]);
+  });
+
+  test('is not queued for a customer without an address, of somebody else, or of the merchant’s own text', async () => {
+    const customers = [
+      await aCustomer({ email: null }),
+      await aCustomer({ of: 'mer_2' }),
+      await aCustomer({ isTest: false }),
+      'ada@example.com',
+    ];
+    for (const customer_id of customers) {
+      const invoiceId = await insertInvoice(database, { customer_id });
+      await insertSubscriptionEvent(database, 'invoice.payment_failed', invoiceId);
+      expect(await toldAbout(invoiceId)).toEqual([]);
+    }
+  });
+
+  test('is not queued for a merchant who wants none', async () => {
+    const invoiceId = await insertInvoice(database, { customer_id: await aCustomer() });
+    await changeMerchantSettings(database.db, merchantId, { payer_emails: false });
+    try {
+      await insertSubscriptionEvent(database, 'invoice.payment_failed', invoiceId);
+    } finally {
+      await changeMerchantSettings(database.db, merchantId, { payer_emails: true });
+    }
+    expect(await toldAbout(invoiceId)).toEqual([]);
+  });
+
+  test('is the invoice’s alone: its payment’s failure is not told a second time, its capture is', async () => {
+    const subscriptionId = await insertSubscription(database);
+    const invoiceId = await insertInvoice(database, { subscription_id: subscriptionId });
+    const ofInvoice = { customerEmail: 'ada@example.com', subscriptionId, invoiceId };
+    const failed = await aPendingPayment(database.db, ofInvoice);
+    await step(failed, failing);
+    expect(await toldOf(failed)).toEqual([]);
+    expect(await toldOf(await delayedAndCaptured(ofInvoice))).toEqual([
+      `payment.delayed ${payers}`,
+      `payment.captured ${payers}`,
+    ]);
+    await closeInvoice(database, invoiceId, 'paid');
   });
 });

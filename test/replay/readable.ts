@@ -9,7 +9,8 @@ import { z } from 'zod';
  */
 export async function toReadableJson(history: History, codecs: readonly PayloadCodec[]): Promise<string> {
   await decodePayloads(history, codecs);
-  const readable: unknown = JSON.parse(historyToJSON(history).replaceAll(hostname(), 'worker-host'));
+  // A host's name may be short, and stand in the middle of an id.
+  const readable: unknown = JSON.parse(historyToJSON(history).replaceAll(`@${hostname()}`, '@worker-host'));
   openFailures(readable);
   return `${JSON.stringify(readable, null, 1)}\n`;
 }

@@ -5,8 +5,8 @@ import type { FaultRule } from '../support/bank.ts';
 import { until } from '../support/until.ts';
 import type { TestMerchant, World } from '../support/world.ts';
 
-/** Drives a world along a path, and answers the id of the workflow whose last run is to be kept. */
-export type Path = (world: World) => Promise<string>;
+/** Drives a world along a path, and answers the id of the workflow whose last run is to be kept, or which run of it. */
+export type Path = (world: World) => Promise<string | { readonly id: string; readonly runId: string }>;
 
 /** Who acts by hand. */
 export const act = { actor: 'operator:recorder', reason: 'recorded for replay' };

@@ -7,28 +7,31 @@ import { withHeartbeats } from '../../activities/heartbeats.ts';
 import { failureConverterPath } from '../../runtime/temporal.ts';
 import { findTemporalProgram, temporalProcess } from '../../workers/dev/temporal-server.ts';
 import { workflowBundlePath } from '../../workers/workflow-bundle.ts';
-import { paymentTaskQueue, searchAttributes } from '../../workflows/contract.ts';
+import { backgroundTaskQueue, paymentTaskQueue, searchAttributes } from '../../workflows/contract.ts';
 import type { MovementRequest, PaymentPorts } from '../../workflows/ports.ts';
 import { testProcess } from '../support/test-process.ts';
 import { freePorts } from '../support/world.ts';
 import type { FakePayment } from './fake-payment.ts';
+import { type FakeSubscription, type SubscriptionScript, subscriptionPortsOf } from './fake-subscription.ts';
 import { type PaymentUnderTest, paymentUnderTest } from './payment-under-test.ts';
 import { type RefundUnderTest, refundUnderTest } from './refund-under-test.ts';
 import type { Script } from './script.ts';
+import { type SubscriptionUnderTest, subscriptionUnderTest } from './subscription-under-test.ts';
 
 const host = '127.0.0.1';
 
-/** A Temporal server and a worker with the real bundle, whose ports are fakes: one per payment. */
+/** A Temporal server and a worker with the real bundle, whose ports are fakes: one per payment and subscription. */
 export interface Engine {
   readonly client: Client;
   aPayment(script?: Script): PaymentUnderTest;
   /** A refund of a payment, of all that is left unless the request says otherwise. */
   aRefund(payment: FakePayment, request?: Partial<MovementRequest>): RefundUnderTest;
+  aSubscription(script?: SubscriptionScript): SubscriptionUnderTest;
   close(): Promise<void>;
 }
 
-/** Starts both on free ports; close it in `afterAll`. */
-export async function startEngine(): Promise<Engine> {
+/** Starts both on free ports; `others` are ports of other workflows. Close it in `afterAll`. */
+export async function startEngine(others: object = {}): Promise<Engine> {
   const folder = mkdtempSync(join(tmpdir(), 'workflows-'));
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TEMPORAL_')));
   const source = await findTemporalProgram({ dataDir: folder, env, say: () => undefined });
@@ -46,15 +49,25 @@ export async function startEngine(): Promise<Engine> {
   const connection = await Connection.connect({ address });
   const client = new Client({ connection, dataConverter });
   const fakes = new Map<string, FakePayment>();
+  const subscriptions = new Map<string, FakeSubscription>();
+  const activities = { ...portsOf(fakes), ...subscriptionPortsOf(subscriptions), ...others };
   const worker = await Worker.create({
     connection: workerConnection,
     dataConverter,
     taskQueue: paymentTaskQueue,
     workflowBundle: { codePath },
-    activities: portsOf(fakes),
+    activities,
     shutdownForceTime: '5 seconds', // a workflow that runs in circles must not keep its test from failing
   });
-  const running = worker.run();
+  const background = await Worker.create({
+    connection: workerConnection,
+    dataConverter,
+    taskQueue: backgroundTaskQueue,
+    activities,
+    shutdownForceTime: '5 seconds',
+  });
+  const workers = [worker, background];
+  const running = Promise.all(workers.map((one) => one.run()));
   running.catch(() => undefined); // shows in the tests, which then wait in vain
   return {
     client,
@@ -64,8 +77,13 @@ export async function startEngine(): Promise<Engine> {
       return payment;
     },
     aRefund: (payment, request = {}) => refundUnderTest(client, payment, request),
+    aSubscription: (script = {}) => {
+      const subscription = subscriptionUnderTest(client, script, (payment) => fakes.set(payment.id, payment));
+      subscriptions.set(subscription.fake.id, subscription.fake);
+      return subscription;
+    },
     async close() {
-      worker.shutdown();
+      for (const one of workers) one.shutdown();
       await running.catch(() => undefined);
       await Promise.allSettled([connection.close(), workerConnection.close()]);
       await server.kill();
