@@ -1,4 +1,5 @@
-import express, { type Express, type RequestHandler } from 'express';
+import { pipeline } from 'node:stream/promises';
+import express, { type Express, type RequestHandler, type Response } from 'express';
 import type { ApiDeps } from './deps.ts';
 import { docsPage } from './docs-page.ts';
 import { Problem } from './errors.ts';
@@ -13,13 +14,14 @@ import { limitCallers } from './middleware/limit-callers.ts';
 import { knownOf } from './middleware/locals.ts';
 import { measureRequests, nameOperation } from './middleware/measure-requests.ts';
 import { readBytes, readJson } from './middleware/read-body.ts';
+import { readFile } from './middleware/read-file.ts';
 import { recordCalls } from './middleware/record-calls.ts';
 import { restrictKeys } from './middleware/restrict-keys.ts';
 import { validate } from './middleware/validate.ts';
 import { verifySignature } from './middleware/verify-signature.ts';
 import { openApiDocument } from './openapi.ts';
 import { permissions } from './permissions.ts';
-import { bytesBody, type Route, type RouteAnswer } from './route.ts';
+import { bytesBody, fileBody, type Route, type RouteAnswer } from './route.ts';
 import { routes as allRoutes } from './routes/index.ts';
 
 /**
@@ -73,6 +75,7 @@ function layersOf(deps: ApiDeps, route: Route): readonly RequestHandler[] {
 
 function readingOf({ body }: Route): readonly RequestHandler[] {
   if (body === undefined) return [];
+  if (body === fileBody) return [readFile()];
   return body === bytesBody ? readBytes : readJson;
 }
 
@@ -94,9 +97,16 @@ function served(deps: ApiDeps, route: Route): RequestHandler {
       throw route.refusal?.({ ...valid, ...context }, principal, outage) ?? outage;
     const answer = await route.serve(deps, { ...valid, ...context }, principal);
     response.status(answer.status).set(answer.headers ?? {});
+    if (route.envelope === 'csv') return sendPieces(response, answer.data);
     if (route.envelope === 'text' || route.envelope === 'page') response.send(answer.data);
     else response.json(route.envelope === 'none' ? answer.data : inEnvelope(answer, requestId));
   };
+}
+
+/** Whoever takes them slowly slows down their making; where that fails, the connection is cut, so that nobody takes a part for all. */
+async function sendPieces(response: Response, pieces: unknown): Promise<void> {
+  response.type('text/csv');
+  await pipeline(pieces as AsyncIterable<string>, response).catch(() => response.destroy());
 }
 
 function inEnvelope({ data, page }: RouteAnswer, requestId: string) {

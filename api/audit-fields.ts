@@ -5,6 +5,7 @@ import { currencyExponents } from '../workflows/domain/currencies.ts';
 import { eventTypes } from '../workflows/domain/event.ts';
 import { movementStates } from '../workflows/domain/movement.ts';
 import { paymentStatuses } from '../workflows/domain/payment-status.ts';
+import { invoiceStatuses, subscriptionStatuses } from '../workflows/domain/subscription-status.ts';
 import { problemCatalogue } from './errors.ts';
 import { merchantRoles, permissions, platformRoles } from './permissions.ts';
 
@@ -39,8 +40,10 @@ const instant = formed(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?(Z|[+-]\d\d:\
 /** An id of ours: three letters, and at least 80 bits in Crockford's base32. */
 const ownId = formed(/^[a-z]{3}_[0-9a-hjkmnp-tv-z]{16,26}$/);
 
-/** Of keys, users, merchants, customers, endpoints, discrepancies and providers' events. */
-const otherStatuses = 'active suspended revoked invited blanked disabled open closed processed ignored'.split(' ');
+/** Of keys, users, merchants, customers, plans, endpoints, discrepancies and providers' events. */
+const otherStatuses = 'active suspended revoked invited blanked archived disabled open closed processed ignored'.split(
+  ' ',
+);
 
 /**
  * Everything of requests and answers that the log of calls may keep, each under a rule that no free text passes: words of
@@ -52,6 +55,9 @@ const fields: Readonly<Record<string, Rule>> = {
   capture_id: ownId,
   merchant_id: ownId,
   customer_id: ownId,
+  plan_id: ownId,
+  subscription_id: ownId,
+  invoice_id: ownId,
   resource_id: ownId,
   session_id: ownId,
 
@@ -60,11 +66,26 @@ const fields: Readonly<Record<string, Rule>> = {
   captured_amount: amount,
   voided_amount: amount,
   refunded_amount: amount,
+  sign_up_fee: amount,
+  version: count,
+  trial_days: count,
+  cycles: count,
+  cycles_billed: count,
+  plan_version: count,
+  quantity: count,
+  when: oneOf('now', 'period_end'),
+  effective: oneOf('now', 'period_end'),
+  refund: oneOf('none', 'unused'),
+  anchor: oneOf('keep', 'shift'),
+  cancel_at_period_end: flag,
+  starts_at: instant,
+  resumes_at: instant,
+  next_billing_date: instant,
   currency: oneOf(...currencyExponents.keys()),
   payment_method: oneOf('credit_card', 'paypal'),
   capture: oneOf('automatic', 'manual'),
   purpose: oneOf('purchase', 'subscription', 'donation', 'top_up', 'other'),
-  status: oneOf(...paymentStatuses, ...movementStates, ...otherStatuses),
+  status: oneOf(...paymentStatuses, ...movementStates, ...subscriptionStatuses, ...invoiceStatuses, ...otherStatuses),
   outcome: oneOf(...paymentStatuses),
   type: oneOf(...eventTypes),
   event_types: listOf(oneOf(...eventTypes)),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { CustomerRow } from '../prisma/customers.ts';
+import { customerIdForm } from '../workflows/domain/ids.ts';
 import { changeableFields } from './payment-fields.ts';
 import { requireForm } from './require-form.ts';
 import { text } from './text.ts';
@@ -30,26 +31,20 @@ export const customerSchema = z
     created_at: instant,
     updated_at: instant,
     blanked_at: instant.nullable(),
+    test_clock_id: z.string().nullable().describe('Whose time its subscriptions go by; null: the real one'),
     is_test: z.boolean(),
   })
   .meta({ id: 'Customer' });
 
 /** A row as the wire has it. */
 export function toCustomerObject(row: CustomerRow): z.infer<typeof customerSchema> {
-  const { request_hash: _hash, ...shown } = row;
+  const { request_hash: _hash, clock_now: _now, ...shown } = row;
   return {
     ...shown,
     created_at: row.created_at.toISOString(),
     updated_at: row.updated_at.toISOString(),
     blanked_at: row.blanked_at?.toISOString() ?? null,
   };
-}
-
-const customerIdForm = /^cus_[0-9a-z]{26}$/;
-
-/** Whether it is the id of a customer that we keep; any other customer id is the merchant's own text. */
-export function isCustomerId(id: string): boolean {
-  return customerIdForm.test(id);
 }
 
 /** The id, or `not_found` for text that can be no customer's id. */

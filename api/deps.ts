@@ -11,12 +11,18 @@ import type { CallLog } from './call-log.ts';
 import type { Credentials } from './credentials.ts';
 import type { HttpPolicy } from './http-policy.ts';
 import type { KeyUsage } from './key-usage.ts';
+import type { BatchClient } from './temporal/batch-client.ts';
 import type { PaymentClient } from './temporal/payment-client.ts';
+import type { SubscriptionClient } from './temporal/subscription-client.ts';
+import type { TestClockClient } from './temporal/test-clock-client.ts';
 
 /** What the API needs of the process that runs it. */
 export interface ApiDeps {
   readonly db: Database;
   readonly payments: PaymentClient;
+  readonly subscriptions: SubscriptionClient;
+  readonly testClocks: TestClockClient;
+  readonly batches: BatchClient;
   readonly logger: Logger;
   readonly metrics: ApiMetrics;
   readonly apiKeyPepper: string;

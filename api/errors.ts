@@ -132,7 +132,7 @@ export const problemCatalogue = {
   external_id_taken: {
     status: 409,
     title: 'The external_id is taken',
-    meaning: 'Nothing was stored. Another payment, or customer, has it, made with another idempotency key.',
+    meaning: 'Nothing was stored. Another object of this kind has it, made with another idempotency key.',
   },
   too_many_webhook_endpoints: {
     status: 409,
@@ -219,6 +219,67 @@ export const problemCatalogue = {
     title: 'The customer’s data were removed',
     meaning: 'Nothing was changed: a blanked customer stays blank.',
   },
+  customer_has_subscriptions: {
+    status: 409,
+    title: 'The customer has subscriptions',
+    meaning: 'Nothing was removed: a subscription of the customer goes on. Cancel it first.',
+  },
+  subscription_ended: {
+    status: 409,
+    title: 'The subscription has ended',
+    meaning: 'Nothing was changed. It is canceled or completed: make a new one.',
+  },
+  subscription_not_pausable: {
+    status: 409,
+    title: 'The subscription cannot be paused',
+    meaning: 'Nothing was changed. It is paused already, or unpaid; `detail` says why.',
+  },
+  subscription_not_paused: {
+    status: 409,
+    title: 'The subscription is not paused',
+    meaning: 'Nothing was changed: there is nothing to resume.',
+  },
+  invoice_open: {
+    status: 409,
+    title: 'An invoice of the subscription is open',
+    meaning: 'Nothing was changed. Wait until it is paid, give it another payment method, or cancel the subscription.',
+  },
+  charge_in_progress: {
+    status: 409,
+    title: 'A charge of the subscription is on its way',
+    meaning: 'Nothing was changed. Try again when it has ended.',
+  },
+  nothing_to_retry: {
+    status: 409,
+    title: 'The subscription owes nothing',
+    meaning: 'Nothing was charged: no invoice of it is open.',
+  },
+  change_refused: {
+    status: 409,
+    title: 'The subscription cannot be changed in this way now',
+    meaning: 'Nothing was changed. `detail` says why, and what can be done instead.',
+  },
+  test_clock_advancing: {
+    status: 409,
+    title: 'The test clock is being advanced',
+    meaning: 'Nothing was changed. Wait until it is ready.',
+  },
+  batch_over: {
+    status: 409,
+    title: 'The batch is over',
+    meaning: 'Nothing was changed. It has ended, was canceled, or never ran.',
+  },
+  too_many_batches: {
+    status: 409,
+    title: 'Too many batches are open',
+    meaning:
+      'Nothing was stored. Four of yours are being received, running or paused in this mode: wait until one is over, or cancel one.',
+  },
+  batch_not_started: {
+    status: 409,
+    title: 'The batch has no result yet',
+    meaning: 'Its file is being received, or was refused: read the batch.',
+  },
   not_unresolved: {
     status: 409,
     title: 'There is nothing to resolve',
@@ -238,6 +299,23 @@ export const problemCatalogue = {
     status: 422,
     title: 'Some fields are not valid',
     meaning: 'Nothing was stored. `errors` names them.',
+  },
+  plan_not_available: {
+    status: 422,
+    title: 'There is no such plan to subscribe to',
+    meaning: 'Nothing was stored. The plan is not there in this mode, or is archived.',
+  },
+  customer_not_available: {
+    status: 422,
+    title: 'There is no such customer',
+    meaning: 'Nothing was stored. The customer is not there in this mode, or its data were removed.',
+  },
+  batch_invalid: {
+    status: 422,
+    title: 'The file has errors',
+    meaning:
+      'Nothing was started. `errors` names each with its line and column, at most 1,000 of them; `error_count` says how many ' +
+      'there are.',
   },
   wrong_mode: {
     status: 422,
@@ -291,8 +369,13 @@ export const problemCatalogue = {
 /** The word that a caller's program decides by. */
 export type ProblemCode = keyof typeof problemCatalogue;
 
-/** One thing that is wrong with a request: where (a JSON pointer into the body, a header's or a parameter's name) and what. */
+/**
+ * One thing that is wrong with a request: where (a JSON pointer into the body, a header's or a parameter's name) and what. Of a
+ * file, line and column are those that an editor shows, counted from 1, and the pointer goes into the row.
+ */
 export interface FieldError {
+  readonly line?: number;
+  readonly column?: number;
   readonly pointer?: string;
   readonly header?: string;
   readonly parameter?: string;
@@ -307,7 +390,7 @@ export class Problem extends Error {
   readonly errors: readonly FieldError[];
   readonly headers: Readonly<Record<string, string>>;
   /** Further members of the problem, such as `payment_id`. */
-  readonly members: Readonly<Record<string, string>>;
+  readonly members: Readonly<Record<string, string | number>>;
 
   constructor(
     code: ProblemCode,
@@ -315,7 +398,7 @@ export class Problem extends Error {
       detail?: string;
       errors?: readonly FieldError[];
       headers?: Record<string, string>;
-      members?: Record<string, string>;
+      members?: Record<string, string | number>;
       cause?: unknown;
     } = {},
   ) {

@@ -20,7 +20,10 @@ import { createKeyUsage } from './key-usage.ts';
 import { sharedBacklog } from './probe.ts';
 import { createApiServer } from './server.ts';
 import { stopsGracefully } from './stopping.ts';
+import { createBatchClient } from './temporal/batch-client.ts';
 import { createPaymentClient } from './temporal/payment-client.ts';
+import { createSubscriptionClient } from './temporal/subscription-client.ts';
+import { createTestClockClient } from './temporal/test-clock-client.ts';
 
 runProcess(async () => {
   const settings = readSettings(apiSettings);
@@ -35,7 +38,8 @@ runProcess(async () => {
   if (settings.ENVIRONMENT === 'production' && settings.TRUST_PROXY.length === 0)
     logger.warn('no proxy is trusted: behind one, all clients are one address with one budget; set TRUST_PROXY');
   await requireNoDemoMerchant(settings, () => hasDemoMerchant(db), logger);
-  const payments = createPaymentClient(openTemporalClient(settings.PAYLOAD_CODEC_KEYS));
+  const temporal = openTemporalClient(settings.PAYLOAD_CODEC_KEYS);
+  const payments = createPaymentClient(temporal);
   const credentials = rememberCredentials(db, settings.DATABASE_URL, logger);
   const rateLimits = createRateLimits({ redisUrl: settings.REDIS_URL ?? null, logger });
   const keyUsage = createKeyUsage(db, logger);
@@ -44,6 +48,9 @@ runProcess(async () => {
   const app = createApp({
     db,
     payments,
+    subscriptions: createSubscriptionClient(temporal),
+    batches: createBatchClient(temporal),
+    testClocks: createTestClockClient(temporal),
     logger,
     metrics,
     apiKeyPepper: settings.API_KEY_PEPPER,

@@ -52,6 +52,13 @@ export function problemOfRefusal({ code, detail }: Refused, otherwise: ProblemCo
   }
 }
 
+/** The same where what the workflow said beside its code is for the caller too. */
+export function detailedProblemOfRefusal(refused: Refused, otherwise: ProblemCode): Problem {
+  const problem = problemOfRefusal(refused, otherwise);
+  if (refused.detail === undefined || problem.errors.length > 0) return problem;
+  return new Problem(problem.code, { detail: sentence(refused.detail) });
+}
+
 function sentence(words: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1).replace(/[^.]$/, '$&.');
 }

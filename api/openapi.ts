@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { type ProblemCode, problemCatalogue } from './errors.ts';
 import { unlimitedPath } from './middleware/limit-addresses.ts';
 import { isPlatformPermission, permissions } from './permissions.ts';
-import { bytesBody, type Envelope, type Route } from './route.ts';
+import { bytesBody, type Envelope, fileBody, type Route } from './route.ts';
 import { signatureHeaders } from './signature-headers.ts';
 
 const problemSchema = z
@@ -22,6 +22,8 @@ const problemSchema = z
     errors: z
       .array(
         z.object({
+          line: z.int().optional(),
+          column: z.int().optional(),
           pointer: z.string().optional(),
           header: z.string().optional(),
           parameter: z.string().optional(),
@@ -30,6 +32,9 @@ const problemSchema = z
       )
       .optional(),
     payment_id: z.string().optional(),
+    subscription_id: z.string().optional(),
+    batch_id: z.string().optional(),
+    error_count: z.int().optional(),
   })
   .meta({ id: 'Problem' });
 
@@ -168,6 +173,8 @@ function answerOf(envelope: Envelope, schema: z.ZodType) {
       return { 'text/plain': { schema } };
     case 'page':
       return { 'text/html': { schema } };
+    case 'csv':
+      return { 'text/csv': { schema } };
     case 'object':
       return json(z.object({ data: schema, ...common }));
     case 'list':
@@ -221,6 +228,7 @@ function failures(route: Route): Record<string, { description: string; content: 
 }
 
 function contentOf(body: z.ZodType) {
+  if (body === fileBody) return { 'text/csv': { schema: body }, 'application/x-ndjson': { schema: body } };
   return body === bytesBody ? { '*/*': { schema: body } } : json(body);
 }
 

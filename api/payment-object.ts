@@ -22,6 +22,8 @@ export const paymentSchema = z
     capture: z
       .enum(['automatic', 'manual'])
       .describe('`automatic`: the charge takes the money; `manual`: it reserves it, for captures'),
+    subscription_id: z.string().nullable().describe('The subscription that made it; null: none did'),
+    invoice_id: z.string().nullable().describe('The invoice of it that this pays for'),
     customer_id: z.string().nullable(),
     customer_email: z.string().nullable(),
     customer_name: z.string().nullable(),

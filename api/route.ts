@@ -4,6 +4,7 @@ import type { ApiDeps } from './deps.ts';
 import type { Problem, ProblemCode } from './errors.ts';
 import type { MerchantPermission, PlatformPermission } from './permissions.ts';
 import type { Caller, Operator, Principal } from './principal.ts';
+import { SpooledFile } from './spooled-file.ts';
 
 /** One request to a route, validated. */
 export interface RouteRequest<Headers, Params, Body, Query = unknown> {
@@ -38,12 +39,16 @@ export interface PageEnd {
 
 /**
  * How an answer is wrapped: `object`: `{ data, request_id, timestamp }`. `list`: the same with an array as `data`, and with
- * `has_more` and `next_cursor`. `none`: not at all. `text`: not JSON, but `text/plain`. `page`: HTML for a browser.
+ * `has_more` and `next_cursor`. `none`: not at all. `text`: not JSON, but `text/plain`. `page`: HTML for a browser. `csv`: a file,
+ * sent piece by piece, whose `data` is an async iterable of text.
  */
-export type Envelope = 'object' | 'list' | 'none' | 'text' | 'page';
+export type Envelope = 'object' | 'list' | 'none' | 'text' | 'page' | 'csv';
 
 /** The `body` of a route that wants the very bytes, whatever their type: for signatures over them. */
 export const bytesBody = z.instanceof(Buffer).meta({ type: 'string', format: 'binary' });
+
+/** The `body` of a route that takes a file: it is spooled, hashed and judged by its signature before anything of it is read. */
+export const fileBody = z.instanceof(SpooledFile).meta({ type: 'string' });
 
 /** The query of a route that declares none. */
 export const noQuery = z.strictObject({});

@@ -3,14 +3,24 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { ApiDeps } from './deps.ts';
 import { Problem } from './errors.ts';
 import type { Preference } from './request-headers.ts';
-import { requirePaymentId } from './require-payment.ts';
 import type { NotTaken, Refused } from './temporal/answers.ts';
 import type { Submitted, Until } from './temporal/payment-client.ts';
 
 /** What a request is about, for whoever must repeat it. */
 export interface Subject {
-  readonly paymentId: string;
+  /** The object's id, as problems and logs name it. */
+  readonly named: Readonly<Record<string, string>>;
   readonly idempotencyKey: string;
+}
+
+/** A request about a payment. */
+export function aboutPayment(paymentId: string, idempotencyKey: string): Subject {
+  return { named: { payment_id: paymentId }, idempotencyKey };
+}
+
+/** A request about a subscription. */
+export function aboutSubscription(subscriptionId: string, idempotencyKey: string): Subject {
+  return { named: { subscription_id: subscriptionId }, idempotencyKey };
 }
 
 /** Something that a request wants of a workflow, and the row that says what became of it. Deadlines are instants in ms. */
@@ -75,10 +85,7 @@ export async function submitAndRead<Row>(
     if (row === null && (now >= acceptedBy || isRefused)) throw notAccepted(errand, isSent, cause);
     if (row !== null && isRefused) {
       // Its row says that it is accepted; Temporal, which could say more, is away or refuses.
-      deps.logger.warn(
-        { err: cause, payment_id: errand.paymentId, request_id: request.requestId },
-        'not sent to Temporal',
-      );
+      deps.logger.warn({ err: cause, ...errand.named, request_id: request.requestId }, 'not sent to Temporal');
       return row;
     }
     await pause(Math.max(0, Math.min(pauseMs, deadline - now)));
@@ -92,6 +99,8 @@ interface Act<Row> extends Subject {
   readonly find: () => Promise<Row | null>;
   /** Whether the row alone says that there is nothing left to do, whoever did it. */
   readonly isOver: (row: Row) => boolean;
+  /** Whether what the act began goes on when it has come to its end itself; that is waited for too. */
+  readonly isUnderWay?: (row: Row) => boolean;
   readonly refusal: (refused: Refused) => Problem;
 }
 
@@ -102,12 +111,13 @@ export interface ActErrand<Row> extends Errand<Row> {
 }
 
 /** The errand of an act on a row that was there before: the row speaks of the act only once the workflow has taken it on. */
-export function actErrand<Row>({ send, find, isOver, ...about }: Act<Row>): ActErrand<Row> {
+export function actErrand<Row>({ send, find, isOver, isUnderWay, ...about }: Act<Row>): ActErrand<Row> {
   let isTaken = false;
   let isEnded = false;
   return {
     ...about,
     async submit(until, deadline) {
+      if (isEnded) return { kind: 'stored' };
       const submitted = await send(until, deadline);
       isEnded ||= submitted.kind === 'stored';
       isTaken ||= isEnded || submitted.kind === 'accepted';
@@ -118,7 +128,7 @@ export function actErrand<Row>({ send, find, isOver, ...about }: Act<Row>): ActE
       const row = await find();
       return row !== null && (isTaken || isOver(row)) ? row : null;
     },
-    isSettled: (row) => isEnded || isOver(row),
+    isSettled: (row) => isOver(row) || (isEnded && isUnderWay?.(row) !== true),
     isEnded: () => isEnded,
   };
 }
@@ -137,24 +147,23 @@ export async function readAfter<Row>(subject: Subject, isSent: boolean, read: ()
   }
 }
 
-/** The refusal of a capture, cancellation or refund while the database is away, whoever asks. */
-export function refusedInOutage(
-  request: {
-    readonly headers: { readonly 'idempotency-key'?: string | undefined };
-    readonly params: { readonly id: string };
-  },
-  _caller: unknown,
-  outage: unknown,
-): Problem {
-  const idempotencyKey = request.headers['idempotency-key'] ?? randomUUID();
-  return notAccepted({ paymentId: requirePaymentId(request.params.id), idempotencyKey }, false, outage);
+/** A request for an act on the object in its path. */
+interface ActRequest {
+  readonly headers: { readonly 'idempotency-key'?: string | undefined };
+  readonly params: { readonly id: string };
+}
+
+/** Makes the refusal of acts while the database is away, whoever asks; `about` throws `not_found` for an id of another form. */
+export function refusedInOutage(about: (id: string, idempotencyKey: string) => Subject) {
+  return ({ headers, params }: ActRequest, _caller: unknown, outage: unknown): Problem =>
+    notAccepted(about(params.id, headers['idempotency-key'] ?? randomUUID()), false, outage);
 }
 
 /** The refusal of a request without a row: what it sent may still arrive. */
-export function notAccepted({ paymentId, idempotencyKey }: Subject, isSent: boolean, cause?: unknown): Problem {
+export function notAccepted({ named, idempotencyKey }: Subject, isSent: boolean, cause?: unknown): Problem {
   return new Problem(isSent ? 'acceptance_unknown' : 'not_accepted', {
     headers: { 'Retry-After': '2', 'Idempotency-Key': idempotencyKey },
-    members: { payment_id: paymentId },
+    members: { ...named },
     cause,
   });
 }

@@ -32,6 +32,17 @@ export function setBodyBytes(response: Response, bytes: Buffer): void {
   response.locals['bodyBytes'] = bytes;
 }
 
+/** Keeps the SHA-256 of a body that is a file, in hex. */
+export function setBodyHash(response: Response, hash: string): void {
+  response.locals['bodyHash'] = hash;
+}
+
+/** The SHA-256 of a body that is a file, in hex; null: the body is none. */
+export function bodyHashOf(response: Response): string | null {
+  const hash: unknown = response.locals['bodyHash'];
+  return typeof hash === 'string' ? hash : null;
+}
+
 /** The body as it was sent; of no bytes where none was read. */
 export function bodyBytesOf(response: Response): Buffer {
   const bytes: unknown = response.locals['bodyBytes'];

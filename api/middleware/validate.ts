@@ -47,7 +47,8 @@ function validBody(schema: z.ZodType, body: unknown): unknown {
   throw new Problem('validation_failed', { errors });
 }
 
-function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
+/** What a schema says of a value, as the API says it: each with the JSON pointer of what is meant. */
+export function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({ pointer: pointerOf([...issue.path, key]), detail: 'is not a known field' }));
   }

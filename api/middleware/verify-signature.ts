@@ -8,13 +8,16 @@ import { Problem } from '../errors.ts';
 import type { Principal } from '../principal.ts';
 import { type SignatureHeader, signatureHeaders } from '../signature-headers.ts';
 import { receivedAtOf } from './identify-request.ts';
-import { bodyBytesOf, knownOf, principalOf, setKnown } from './locals.ts';
+import { bodyBytesOf, bodyHashOf, knownOf, principalOf, setKnown } from './locals.ts';
+import { fileMaxMs } from './read-file.ts';
 
 /**
  * A request may be signed for the end of the tolerance, and is good until the end of it from then; a minute more for a body
- * that is slow to arrive, and for the clocks of other processes.
+ * that is slow to arrive, and for the clocks of other processes. A file may take longer: a repeat that begins in time is looked at
+ * when its file is there.
  */
 const rememberedForMs = (2 * toleranceSeconds + 60) * 1_000;
+const fileRememberedForMs = rememberedForMs + fileMaxMs;
 
 const noSecret = 'This credential has no signing secret: leave the signature out, or make a key with `signing`.';
 
@@ -37,9 +40,8 @@ export function verifySignature({ db, secretBox }: Pick<ApiDeps, 'db' | 'secretB
     const now = receivedAtOf(response);
     if (Math.abs(now.getTime() / 1_000 - Number(signed.timestamp)) > toleranceSeconds)
       throw new Problem('signature_stale');
-    await takeOnce(response, () =>
-      rememberNonce(db, key.keyId, signed.nonce, new Date(now.getTime() + rememberedForMs)),
-    );
+    const forMs = bodyHashOf(response) === null ? rememberedForMs : fileRememberedForMs;
+    await takeOnce(response, () => rememberNonce(db, key.keyId, signed.nonce, new Date(now.getTime() + forMs)));
     next();
   };
 }
@@ -75,7 +77,12 @@ function signedOf(request: Request, response: Response, { timestamp, nonce }: Si
     throw new Problem('signature_refused', { detail: 'Send path and query alone, not a whole URL.' });
   const [idempotencyKey = '', another] = request.headersDistinct['idempotency-key'] ?? [];
   if (another !== undefined) throw new Problem('signature_refused', { detail: 'Send Idempotency-Key once.' });
-  return { timestamp, nonce, method, target, idempotencyKey, body: bodyBytesOf(response) };
+  return { timestamp, nonce, method, target, idempotencyKey, body: bodyOf(response) };
+}
+
+function bodyOf(response: Response): SignedRequest['body'] {
+  const sha256 = bodyHashOf(response);
+  return sha256 === null ? bodyBytesOf(response) : { sha256 };
 }
 
 /**

@@ -24,8 +24,13 @@ const body = z
     name: customerFields.name.optional(),
     phone: customerFields.phone.optional().describe('E.164, e.g. "+4930123456"'),
     metadata: customerFields.metadata.default({}),
+    test_clock_id: text(100)
+      .optional()
+      .describe('In test mode, for good: the test clock (`clk_…`) by whose time the customer’s subscriptions go'),
   })
   .meta({ id: 'CreateCustomer' });
+
+const noTestClock = { pointer: '/test_clock_id', detail: 'is no test clock of yours in this mode' };
 
 /** `POST /api/v1/customers`. */
 export const createCustomer = merchantRoute(
@@ -65,8 +70,10 @@ export const createCustomer = merchantRoute(
       name: name ?? null,
       phone: phone ?? null,
       metadata,
+      testClockId: request.body.test_clock_id ?? null,
       now: request.receivedAt.toISOString(),
     });
+    if (made.kind === 'no_test_clock') throw new Problem('validation_failed', { errors: [noTestClock] });
     if (made.kind === 'external_id_taken') throw new Problem('external_id_taken');
     if (made.customer.request_hash !== requestHash) throw new Problem('idempotency_key_reused');
     return {

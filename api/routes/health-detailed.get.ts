@@ -7,6 +7,7 @@ import { type Probed, probe, probeDatabase, probeTemporal, probeTimeoutMs, wordF
 /** Longer than these, and something that should go on does not. */
 const deliveryLateSeconds = 60;
 const paymentLateSeconds = 900;
+const subscriptionLateSeconds = 900;
 
 const dependency = z.object({ status: z.enum(['ok', 'unreachable']), latency_ms: z.int() });
 const late = z.enum(['ok', 'late', 'unknown']);
@@ -15,7 +16,7 @@ const schema = z
   .object({
     status: z.enum(['ok', 'degraded', 'unavailable']),
     degraded: z
-      .array(z.enum(['database', 'temporal', 'workers', 'deliveries', 'payments']))
+      .array(z.enum(['database', 'temporal', 'workers', 'deliveries', 'payments', 'subscriptions']))
       .describe('What is not as it should be'),
     version: z.string(),
     uptime_seconds: z.int(),
@@ -42,6 +43,14 @@ const schema = z
         open: z.int().nullable().describe('Payments that are being worked on, or wait for an operator'),
         oldest_open_seconds: z.int().nullable(),
       }),
+      subscriptions: z.object({
+        status: late,
+        overdue: z
+          .int()
+          .nullable()
+          .describe('Subscriptions for which something was due a minute ago, and is not begun'),
+        oldest_overdue_seconds: z.int().nullable(),
+      }),
     }),
   })
   .meta({ id: 'DetailedHealth' });
@@ -55,8 +64,8 @@ export const healthDetailed = healthRoute(
     summary: 'What is well, and what is not?',
     description:
       'Each dependency with its latency, the workers, and what waits, over all merchants. 503 while payments cannot be ' +
-      `accepted. \`late\`: a delivery is due for longer than ${deliveryLateSeconds} seconds, or a payment open for longer ` +
-      `than ${paymentLateSeconds}. What waits is counted every few seconds at most.`,
+      `accepted. \`late\`: a delivery is due for longer than ${deliveryLateSeconds} seconds, a payment open for longer than ` +
+      `${paymentLateSeconds}, or a subscription due for longer than ${subscriptionLateSeconds}. What waits is counted every few seconds at most.`,
     schema,
   },
   async (deps) => {
@@ -94,6 +103,11 @@ function reportOf(
       status: lateness(backlog, backlog?.oldestPaymentSeconds, paymentLateSeconds),
       open: backlog?.payments ?? null,
       oldest_open_seconds: backlog?.oldestPaymentSeconds ?? null,
+    },
+    subscriptions: {
+      status: lateness(backlog, backlog?.oldestOverdueSubscriptionSeconds, subscriptionLateSeconds),
+      overdue: backlog?.overdueSubscriptions ?? null,
+      oldest_overdue_seconds: backlog?.oldestOverdueSubscriptionSeconds ?? null,
     },
   };
   const names = Object.keys(checks) as (keyof typeof checks)[];

@@ -8,6 +8,14 @@ import { listAuditLogs } from './audit-logs.list.ts';
 import { cleanUp } from './auth.cleanup.ts';
 import { getMe } from './auth-me.get.ts';
 import { getBalance } from './balance.get.ts';
+import { getBatchResult } from './batch-result.get.ts';
+import { cancelBatch } from './batches.cancel.ts';
+import { createBatch } from './batches.create.ts';
+import { getBatch } from './batches.get.ts';
+import { listBatches } from './batches.list.ts';
+import { pauseBatch } from './batches.pause.ts';
+import { resumeBatch } from './batches.resume.ts';
+import { updateBatch } from './batches.update.ts';
 import { blankCustomerRoute } from './customers.blank.ts';
 import { createCustomer } from './customers.create.ts';
 import { getCustomer } from './customers.get.ts';
@@ -21,6 +29,9 @@ import { healthDetailed } from './health-detailed.get.ts';
 import { healthLive } from './health-live.get.ts';
 import { healthReady } from './health-ready.get.ts';
 import { acceptInvitationRoute } from './invitations.accept.ts';
+import { getInvoicePage } from './invoice-page.get.ts';
+import { getInvoice } from './invoices.get.ts';
+import { listInvoices } from './invoices.list.ts';
 import { getJwks } from './jwks.get.ts';
 import { listPostings } from './ledger.list.ts';
 import { getOwnMerchant } from './merchant.get.ts';
@@ -45,9 +56,28 @@ import { refundPayment } from './payments.refund.ts';
 import { resolvePayment } from './payments.resolve.ts';
 import { updatePayment } from './payments.update.ts';
 import { checkPermissions } from './permissions.check.ts';
+import { listPlanVersions } from './plan-versions.list.ts';
+import { createPlan } from './plans.create.ts';
+import { getPlan } from './plans.get.ts';
+import { listPlans } from './plans.list.ts';
+import { updatePlan } from './plans.update.ts';
 import { receiveProviderEvent } from './provider-events.receive.ts';
 import { getRefund } from './refunds.get.ts';
 import { resolveRefund } from './refunds.resolve.ts';
+import { cancelSubscription } from './subscriptions.cancel.ts';
+import { createSubscription } from './subscriptions.create.ts';
+import { getSubscription } from './subscriptions.get.ts';
+import { listSubscriptions } from './subscriptions.list.ts';
+import { pauseSubscription } from './subscriptions.pause.ts';
+import { previewSubscriptionRoute } from './subscriptions.preview.ts';
+import { resumeSubscription } from './subscriptions.resume.ts';
+import { retrySubscription } from './subscriptions.retry.ts';
+import { updateSubscription } from './subscriptions.update.ts';
+import { advanceTestClock } from './test-clocks.advance.ts';
+import { createTestClock } from './test-clocks.create.ts';
+import { getTestClock } from './test-clocks.get.ts';
+import { listTestClocks } from './test-clocks.list.ts';
+import { settleTestClock } from './test-clocks.settle.ts';
 import { createTokens } from './tokens.create.ts';
 import { refreshTokens } from './tokens.refresh.ts';
 import { revokeToken } from './tokens.revoke.ts';
@@ -82,11 +112,41 @@ export const routes: readonly Route[] = [
   listEvents,
   createWebhook,
   listWebhooks,
+  createBatch,
+  listBatches,
+  getBatch,
+  updateBatch,
+  pauseBatch,
+  resumeBatch,
+  cancelBatch,
+  getBatchResult,
   createCustomer,
   listCustomers,
   getCustomer,
   updateCustomer,
   blankCustomerRoute,
+  createPlan,
+  listPlans,
+  getPlan,
+  updatePlan,
+  listPlanVersions,
+  createSubscription,
+  listSubscriptions,
+  getSubscription,
+  updateSubscription,
+  cancelSubscription,
+  pauseSubscription,
+  resumeSubscription,
+  retrySubscription,
+  previewSubscriptionRoute,
+  listInvoices,
+  getInvoice,
+  getInvoicePage,
+  createTestClock,
+  listTestClocks,
+  getTestClock,
+  advanceTestClock,
+  settleTestClock,
   createApiKeyRoute,
   listApiKeysRoute,
   getApiKey,

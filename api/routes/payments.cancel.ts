@@ -12,6 +12,7 @@ import { requirePayment, requirePaymentId } from '../require-payment.ts';
 import { merchantRoute, type RouteRequest } from '../route.ts';
 import {
   type ActErrand,
+  aboutPayment,
   actErrand,
   readBefore,
   refusedInOutage,
@@ -60,8 +61,9 @@ export const cancelPayment = merchantRoute(
   },
   async (deps, request, caller) => {
     const key = request.headers['idempotency-key'] ?? randomUUID();
-    const subject = { paymentId: requirePaymentId(request.params.id), idempotencyKey: key };
-    const before = await readBefore(subject, () => requirePayment(deps, caller, subject.paymentId));
+    const paymentId = requirePaymentId(request.params.id);
+    const subject = aboutPayment(paymentId, key);
+    const before = await readBefore(subject, () => requirePayment(deps, caller, paymentId));
     const errand = canceling(deps, caller, request, subject, before);
     const payment = isOver(before) ? before : await submitAndRead(deps, request, caller.settings.wait, errand);
     requireCanceled(payment, errand.isEnded());
@@ -71,7 +73,7 @@ export const cancelPayment = merchantRoute(
       data: toPaymentObject(payment),
     };
   },
-  refusedInOutage,
+  refusedInOutage((id, key) => aboutPayment(requirePaymentId(id), key)),
 );
 
 function canceling(
@@ -86,7 +88,7 @@ function canceling(
   return actErrand({
     ...subject,
     send: (until, deadline) => deps.payments.cancel(known, subject.idempotencyKey, act, until, deadline),
-    find: () => findPayment(deps.db, caller, subject.paymentId),
+    find: () => findPayment(deps.db, caller, payment.id),
     isOver,
     refusal: (refused) => problemOfRefusal(refused, 'payment_not_cancelable'),
   });

@@ -14,11 +14,11 @@ import { repeatableHeaders, repeatHeaders } from '../request-headers.ts';
 import { requirePayment, requirePaymentId } from '../require-payment.ts';
 import { merchantRoute, type RouteRequest } from '../route.ts';
 import {
+  aboutPayment,
   type Errand,
   readAfter,
   readBefore,
   refusedInOutage,
-  type Subject,
   submitAndRead,
 } from '../submit-and-read.ts';
 
@@ -72,7 +72,7 @@ export const capturePayment = merchantRoute(
   async (deps, request, caller) => {
     const key = request.headers['idempotency-key'] ?? randomUUID();
     const paymentId = requirePaymentId(request.params.id);
-    const capture = captureOf(deps, caller, request, { paymentId, idempotencyKey: key });
+    const capture = captureOf(deps, caller, request, paymentId, key);
     const [before, existing] = await readBefore(capture, async () => {
       const payment = await requirePayment(deps, caller, paymentId); // first, or this very capture could stand in its way
       return [payment, await capture.find()] as const;
@@ -92,19 +92,20 @@ export const capturePayment = merchantRoute(
       data: toPaymentObject(payment),
     };
   },
-  refusedInOutage,
+  refusedInOutage((id, key) => aboutPayment(requirePaymentId(id), key)),
 );
 
 /** The capture that this request is about: how to find its row, and how to make it. */
-function captureOf(deps: ApiDeps, caller: Caller, request: CaptureRequest, subject: Subject) {
-  const id = movementIdOf('capture', subject.paymentId, subject.idempotencyKey);
+function captureOf(deps: ApiDeps, caller: Caller, request: CaptureRequest, paymentId: string, key: string) {
+  const subject = aboutPayment(paymentId, key);
+  const id = movementIdOf('capture', paymentId, key);
   const requestHash = hashOfBody(request.rawBody);
   const { amount } = request.body;
   const act = {
     actor: caller.actor,
     reason: 'requested by the merchant',
     ...(amount === undefined ? {} : { amount }),
-    idempotencyKey: subject.idempotencyKey,
+    idempotencyKey: key,
     requestHash,
     correlationId: request.requestId,
     origin: request.origin,

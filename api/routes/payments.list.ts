@@ -6,29 +6,24 @@ import { parseMoney } from '../../workflows/domain/money.ts';
 import { paymentStatuses } from '../../workflows/domain/payment-status.ts';
 import { cursorsOf, pageOf, pageQuery } from '../cursor.ts';
 import { createdPosition, instantParameter } from '../instant.ts';
+import { oneOrMore } from '../one-or-more.ts';
 import { paymentSchema, toPaymentObject } from '../payment-object.ts';
 import { merchantRoute } from '../route.ts';
 import { text } from '../text.ts';
-
-const statuses = z
-  .string()
-  .transform((list) => [...new Set(list.split(','))].toSorted())
-  .pipe(z.array(z.enum(paymentStatuses, `must be of these, separated by commas: ${paymentStatuses.join(', ')}`)));
 
 const amount = z.string().max(40);
 
 const query = z
   .strictObject({
     ...pageQuery,
-    status: statuses
-      .optional()
-      .meta({ type: 'string', description: `One or more, separated by commas: ${paymentStatuses.join(', ')}` }),
+    status: oneOrMore(paymentStatuses),
     currency: z.string().refine(isCurrency, 'must be an ISO 4217 code in upper case').optional(),
     customer_id: text(100).optional().describe('The history of one of your customers'),
     guest: z
       .enum(['true', 'false'], 'must be true or false')
       .optional()
       .describe('`true`: only payments without a `customer_id`; `false`: only those with one'),
+    subscription_id: text(100).optional().describe('What one of your subscriptions was charged'),
     external_id: text(100).optional(),
     processor: text(40).optional(),
     created_from: instantParameter.optional().describe('ISO 8601, included'),
@@ -89,6 +84,7 @@ function filtersOf(asked: z.infer<typeof query>): PaymentFilters {
     currency: asked.currency,
     customerId: asked.customer_id,
     isGuest: asked.guest === undefined ? undefined : asked.guest === 'true',
+    subscriptionId: asked.subscription_id,
     externalId: asked.external_id,
     processor: asked.processor,
     createdFrom: asked.created_from,

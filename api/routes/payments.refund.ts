@@ -13,7 +13,14 @@ import { hashOfBody } from '../request-hash.ts';
 import { repeatableHeaders, repeatHeaders } from '../request-headers.ts';
 import { requirePayment, requirePaymentId } from '../require-payment.ts';
 import { merchantRoute, type RouteRequest } from '../route.ts';
-import { type Errand, readBefore, refusedInOutage, type Subject, submitAndRead } from '../submit-and-read.ts';
+import {
+  aboutPayment,
+  type Errand,
+  readBefore,
+  refusedInOutage,
+  type Subject,
+  submitAndRead,
+} from '../submit-and-read.ts';
 import { words } from '../text.ts';
 
 const body = z
@@ -69,8 +76,9 @@ export const refundPayment = merchantRoute(
   },
   async (deps, request, caller) => {
     const key = request.headers['idempotency-key'] ?? randomUUID();
-    const subject = { paymentId: requirePaymentId(request.params.id), idempotencyKey: key };
-    const payment = await readBefore(subject, () => requirePayment(deps, caller, subject.paymentId));
+    const paymentId = requirePaymentId(request.params.id);
+    const subject = aboutPayment(paymentId, key);
+    const payment = await readBefore(subject, () => requirePayment(deps, caller, paymentId));
     const errand = refunding(deps, caller, request, subject, payment);
     const existing = await readBefore(subject, errand.read);
     if (existing === null) requireRefundable(payment, request.body);
@@ -83,7 +91,7 @@ export const refundPayment = merchantRoute(
       data: toRefundObject(refund),
     };
   },
-  refusedInOutage,
+  refusedInOutage((id, key) => aboutPayment(requirePaymentId(id), key)),
 );
 
 function refunding(
@@ -94,7 +102,7 @@ function refunding(
   payment: PaymentRow,
 ): Errand<MovementRow> {
   const { amount, reason, capture_id: captureId } = request.body;
-  const refundId = movementIdOf('refund', subject.paymentId, subject.idempotencyKey);
+  const refundId = movementIdOf('refund', payment.id, subject.idempotencyKey);
   const requestHash = hashOfBody(request.rawBody);
   const amountMinor = amountOf(amount, payment.currency)?.toString() ?? null;
   const submission = {

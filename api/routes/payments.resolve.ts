@@ -12,7 +12,7 @@ import { repeatableHeaders, repeatHeaders } from '../request-headers.ts';
 import { requirePayment, requirePaymentId } from '../require-payment.ts';
 import { operatorWaitSeconds, resolutionFields } from '../resolution.ts';
 import { platformRoute } from '../route.ts';
-import { actErrand, type Errand, readBefore, type Subject, submitAndRead } from '../submit-and-read.ts';
+import { aboutPayment, actErrand, type Errand, readBefore, type Subject, submitAndRead } from '../submit-and-read.ts';
 
 const body = z
   .strictObject({
@@ -58,8 +58,9 @@ export const resolvePayment = platformRoute(
   },
   async (deps, request, operator) => {
     const key = request.headers['idempotency-key'] ?? randomUUID();
-    const subject = { paymentId: requirePaymentId(request.params.id), idempotencyKey: key };
-    const { scope, payment: before } = await readBefore(subject, () => requireAnyPayment(deps, subject.paymentId));
+    const paymentId = requirePaymentId(request.params.id);
+    const subject = aboutPayment(paymentId, key);
+    const { scope, payment: before } = await readBefore(subject, () => requireAnyPayment(deps, paymentId));
     if (before.status !== 'unresolved') throw new Problem('not_unresolved');
     const resolution = { ...request.body, actor: operator.actor };
     const errand = resolving(deps, scope, subject, before, resolution);
@@ -89,7 +90,7 @@ function resolving(
   return actErrand({
     ...subject,
     send: (until, deadline) => deps.payments.resolve(start, subject.idempotencyKey, resolution, until, deadline),
-    find: () => findPayment(deps.db, scope, subject.paymentId),
+    find: () => findPayment(deps.db, scope, payment.id),
     isOver: () => false, // somebody else's decision is not this one
     refusal: (refused) => problemOfRefusal(refused, 'not_unresolved'),
   });

@@ -11,7 +11,7 @@ import { repeatableHeaders, repeatHeaders } from '../request-headers.ts';
 import { requirePayment, requireRefundId } from '../require-payment.ts';
 import { operatorWaitSeconds, resolutionFields } from '../resolution.ts';
 import { platformRoute } from '../route.ts';
-import { actErrand, submitAndRead } from '../submit-and-read.ts';
+import { aboutPayment, actErrand, submitAndRead } from '../submit-and-read.ts';
 import type { RefundToStart } from '../temporal/workflow-starts.ts';
 
 const body = z
@@ -57,8 +57,7 @@ export const resolveRefund = platformRoute(
     if (before.state !== 'unresolved') throw new Problem('not_unresolved');
     const resolution = { ...request.body, actor: operator.actor };
     const errand = actErrand({
-      paymentId: start.paymentId,
-      idempotencyKey: key,
+      ...aboutPayment(start.paymentId, key),
       send: (until, deadline) => deps.payments.resolveRefund(start, key, resolution, until, deadline),
       find,
       isOver: () => false, // somebody else's decision is not this one

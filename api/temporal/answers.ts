@@ -6,7 +6,9 @@ import {
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
 import { grpcCodeOf } from '../../runtime/grpc.ts';
+import type { SubscriptionActRefusal } from '../../workflows/domain/subscription-act.ts';
 import type { MovementRefusal, PaymentRefusal } from '../../workflows/ports.ts';
+import type { SubscriptionRefusal } from '../../workflows/subscription-ports.ts';
 
 /** Temporal was found unreachable before anything was sent, or it refused what was sent; `cause` is its error. */
 export interface NotTaken {
@@ -23,13 +25,19 @@ export interface NoAnswer {
 /** The workflow will not do it: nothing is stored. */
 export interface Refused {
   readonly kind: 'refused';
-  readonly code: PaymentRefusal | UpdateRefusal;
+  readonly code: PaymentRefusal | SubscriptionRefusal | UpdateRefusal;
   /** A sentence, where the code alone does not tell. */
   readonly detail?: string;
 }
 
 /** What handlers and validators throw, as the type of their failure; `refused` is any reason without a code of its own. */
-type UpdateRefusal = MovementRefusal | 'not_unresolved' | 'wrong_outcome' | 'refused';
+type UpdateRefusal =
+  | MovementRefusal
+  | SubscriptionActRefusal
+  | 'batch_over'
+  | 'not_unresolved'
+  | 'wrong_outcome'
+  | 'refused';
 
 /** gRPC's words for a request that the server read and will not take, however often it comes. */
 const serverRefusals: ReadonlySet<number | null> = new Set([
@@ -76,6 +84,15 @@ const updateRefusals: Readonly<Record<UpdateRefusal, true>> = {
   too_many_captures: true,
   amount_exceeds_refundable: true,
   refund_spans_captures: true,
+  subscription_ended: true,
+  subscription_not_pausable: true,
+  subscription_not_paused: true,
+  invoice_open: true,
+  charge_in_progress: true,
+  nothing_to_retry: true,
+  change_refused: true,
+  batch_over: true,
+  plan_not_available: true,
   not_unresolved: true,
   wrong_outcome: true,
   refused: true,

@@ -63,6 +63,12 @@ const passingRefusals: ReadonlySet<unknown> = new Set([
   'amount_exceeds_capturable',
   'amount_exceeds_refundable',
   'refund_spans_captures',
+  'subscription_not_pausable',
+  'subscription_not_paused',
+  'invoice_open',
+  'charge_in_progress',
+  'nothing_to_retry',
+  'change_refused',
 ]);
 
 /** Temporal hands back what it stored for a message's id. A refusal that may have passed is asked for anew, once. */

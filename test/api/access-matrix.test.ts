@@ -5,7 +5,7 @@ import { type ApiServer, startApi } from '../support/api-server.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
 import { sessionFor, testAccessTokens } from '../support/session.ts';
 import { bodies } from './access-bodies.ts';
-import { type Access, accessOf, allowedTo, ofLiveMode } from './access-table.ts';
+import { type Access, accessOf, allowedTo, ofLiveMode, ofTestMode } from './access-table.ts';
 import { type Kind, layThings, markOf, missingThings, type Thing } from './access-things.ts';
 
 /** Somebody who calls. */
@@ -35,7 +35,11 @@ beforeAll(async () => {
   const accessTokens = testAccessTokens();
   const away = () => Promise.resolve({ kind: 'not_taken', cause: new Error('no Temporal here') } as const);
   const temporal = { submit: away, resume: away, capture: away, cancel: away, resolve: away, refund: away };
-  api = await startApi(database, { ...temporal, resumeRefund: away, resolveRefund: away }, { accessTokens });
+  const acts = { pause: away, resume: away, cancel: away, change: away, retry: away };
+  const subscriptions = { ...acts, submit: away, resumeWorkflow: away };
+  const batches = { start: away, act: away };
+  const deps = { accessTokens, subscriptions, batches, testClocks: { wake: away } };
+  api = await startApi(database, { ...temporal, resumeRefund: away, resolveRefund: away }, deps);
   things = [...(await Promise.all(merchants.map((id) => layThings(database, id)))).flat(), ...missingThings()];
   const ofMerchants = merchants.flatMap((merchantId) => [true, false].map((isTest) => ({ merchantId, isTest })));
   const keys = ofMerchants.flatMap((of) => [keyWith(of, allowedTo['key'] ?? []), keyWith(of, [])]);
@@ -96,6 +100,7 @@ function expectedOf(operation: string, access: Access, who: Who, thing: Thing | 
   if (!who.may.includes(access)) return 'forbidden';
   if (who.merchantId === null && who.isPerson && !who.hasTotp) return 'totp_required';
   if (ofLiveMode.has(operation) && who.isTest) return 'wrong_mode';
+  if (ofTestMode.has(operation) && !who.isTest) return 'wrong_mode';
   if (thing === null) return 'let in';
   if (thing.merchantId === null) return 'not_found';
   if (who.merchantId === null) return 'let in';
@@ -110,6 +115,11 @@ const kinds: readonly (readonly [path: string, kind: Kind])[] = [
   ['/api/v1/auth/api-keys/', 'api_key'],
   ['/api/v1/users/', 'user'],
   ['/api/v1/customers/', 'customer'],
+  ['/api/v1/plans/', 'plan'],
+  ['/api/v1/subscriptions/', 'subscription'],
+  ['/api/v1/invoices/', 'invoice'],
+  ['/api/v1/batches/', 'batch'],
+  ['/api/v1/test-clocks/', 'test_clock'],
   ['/api/v1/merchants/', 'merchant'],
 ];
 

@@ -4,9 +4,22 @@ import { createMerchant } from '../../prisma/merchants.ts';
 import { base32, discrepancyIdOf } from '../../workflows/domain/ids.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { insertMovedPayment, insertMovement } from '../support/moved-payment.ts';
+import { insertInvoice, insertPlan, insertSubscription } from '../support/subscription-rows.ts';
 
 /** What an id in a path may name. */
-export type Kind = 'payment' | 'refund' | 'discrepancy' | 'api_key' | 'user' | 'customer' | 'merchant';
+export type Kind =
+  | 'payment'
+  | 'refund'
+  | 'discrepancy'
+  | 'api_key'
+  | 'user'
+  | 'customer'
+  | 'plan'
+  | 'subscription'
+  | 'invoice'
+  | 'batch'
+  | 'test_clock'
+  | 'merchant';
 
 /** Something that belongs to a merchant, and carries its owner's mark wherever an answer shows text of it. */
 export interface Thing {
@@ -30,6 +43,11 @@ const prefixes: Readonly<Record<Kind, string>> = {
   api_key: 'key',
   user: 'usr',
   customer: 'cus',
+  plan: 'pln',
+  subscription: 'sub',
+  invoice: 'inv',
+  batch: 'bat',
+  test_clock: 'clk',
   merchant: 'mer',
 };
 
@@ -90,6 +108,16 @@ async function layInMode(database: TestDatabase, merchantId: string, isTest: boo
   await database.db.prisma.customer.create({
     data: { id: customerId, merchantId, isTest, idempotencyKey: mark, requestHash: 'h', name: mark, externalId: mark },
   });
+  const planId = await insertPlan(database, { ...of, external_id: mark, name: mark });
+  const subscriptionId = await insertSubscription(database, { ...of, external_id: mark, description: mark });
+  const invoiceId = await insertInvoice(database, { ...of, customer_id: mark });
+  const batchId = anId('batch');
+  await database.admin.query(
+    `INSERT INTO batches (id, merchant_id, is_test, idempotency_key, reference, kind, format, status, rows_total, actor, origin,
+       correlation_id, created_at, updated_at, started_at)
+     VALUES ($1, $2, $3, $4, $4, 'payments', 'csv', 'running', 0, 'a', 'o', 'c', now(), now(), now())`,
+    [batchId, merchantId, isTest, mark],
+  );
   const now = new Date();
   const endpoint = {
     idempotencyKey: mark,
@@ -101,12 +129,23 @@ async function layInMode(database: TestDatabase, merchantId: string, isTest: boo
   await database.db.prisma.webhookEndpoint.create({
     data: { ...endpoint, id: `whk_${mark}`, merchantId, isTest, description: mark, createdAt: now, updatedAt: now },
   });
+  const clockId = anId('test_clock');
+  if (isTest) {
+    const clock = { id: clockId, merchantId, idempotencyKey: mark, requestHash: 'h', name: mark };
+    const instant = new Date('2026-01-31T09:00:00Z');
+    await database.db.prisma.testClock.create({ data: { ...clock, now: instant, createdAt: now, updatedAt: now } });
+  }
   const ids = {
     payment: paymentId,
     refund: refundId,
     discrepancy: discrepancyId,
     api_key: `key_${keyId}`,
     customer: customerId,
+    plan: planId,
+    subscription: subscriptionId,
+    invoice: invoiceId,
+    batch: batchId,
+    ...(isTest ? { test_clock: clockId } : {}),
   };
   return Object.entries(ids).map(([kind, id]) => ({ kind: kind as Kind, id, merchantId, isTest }));
 }

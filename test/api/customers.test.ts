@@ -6,9 +6,11 @@ import { submitAtOnce } from '../support/accept-at-once.ts';
 import { readAll } from '../support/api-call.ts';
 import { aPayment, getPayment, postPayment } from '../support/api-client.ts';
 import { type ApiServer, startApi } from '../support/api-server.ts';
+import { insertTestClock } from '../support/clock-subscription.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
 import { calling, codeOf, postKeyed, refusalOf } from '../support/keyed-call.ts';
 import { insertPendingPayment } from '../support/payment-row.ts';
+import { insertSubscription } from '../support/subscription-rows.ts';
 import { until } from '../support/until.ts';
 
 const submit = vi.fn<PaymentClient['submit']>();
@@ -76,6 +78,7 @@ describe('a new customer', () => {
       created_at: expect.stringMatching(/Z$/),
       updated_at: customer.created_at,
       blanked_at: null,
+      test_clock_id: null,
       is_test: true,
     });
     expect(answer.headers.get('location')).toBe(`${path}/${customer.id}`);
@@ -135,6 +138,21 @@ describe('a new customer', () => {
   ])('is refused, naming %s, for what it may not be', async (pointer, body) => {
     expect(refusalOf(await post(body))).toEqual([422, 'validation_failed', [pointer]]);
     expect(await list()).toEqual([]);
+  });
+
+  test('goes by a test clock of its merchant for good, in test mode alone', async () => {
+    const clockId = await insertTestClock(database, merchantId, { now: '2030-01-31T10:00:00Z' });
+    const answer = await post({ test_clock_id: clockId }, 'key-1');
+    expect([answer.status, answer.body.data]).toMatchObject([201, { test_clock_id: clockId }]);
+    expect((await get(answer.body.data.id)).body.data).toEqual(answer.body.data);
+    expect(refusalOf(await put(answer.body.data.id, { test_clock_id: null }))[2]).toEqual(['/test_clock_id']);
+    const others = [await api.keyFor(merchantId, { isTest: false }), await api.keyFor(`mer_${randomUUID()}`)];
+    for (const [id, apiKey] of [...others.map((one) => [clockId, one] as const), ['clk_1', key] as const])
+      expect(refusalOf(await post({ test_clock_id: id }, 'key-2', apiKey))).toEqual([
+        422,
+        'validation_failed',
+        ['/test_clock_id'],
+      ]);
   });
 
   test('holds no card number', async () => {
@@ -305,6 +323,20 @@ function amountsOf(status: string): readonly number[] {
   if (!/captured|refunded/.test(status)) return [0, 0, 0];
   return [2_599, 2_599, { refunded: 2_599, partially_refunded: 1 }[status] ?? 0];
 }
+
+describe('a customer with subscriptions', () => {
+  test('is not blanked until the last of them has ended, and nothing of it is removed', async () => {
+    const { id } = await made();
+    const subscriptionId = await insertSubscription(database, { merchant_id: merchantId, customer_id: id });
+    expect(codeOf(await remove(id))).toBe('409 customer_has_subscriptions');
+    expect((await get(id)).body.data).toMatchObject({ ...ada, status: 'active' });
+    await database.admin.query(
+      `UPDATE subscriptions SET status = 'canceled', version = version + 1, ended_at = now() WHERE id = $1`,
+      [subscriptionId],
+    );
+    expect((await remove(id)).body.data.status).toBe('blanked');
+  });
+});
 
 describe('a blanked customer', () => {
   test('has no data left, nor have its payments in any state, and stays so', async () => {

@@ -9,6 +9,7 @@ import { type ApiServer, startApi } from '../support/api-server.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
 import { insertEndpoint, insertEvent } from '../support/deliveries.ts';
 import { insertPendingPayment } from '../support/payment-row.ts';
+import { insertSubscription } from '../support/subscription-rows.ts';
 
 let database: TestDatabase;
 const servers: ApiServer[] = [];
@@ -57,6 +58,7 @@ describe('health', () => {
         workers: { status: 'ok', count: 1 },
         deliveries: { status: 'ok', pending: 0, oldest_due_seconds: null },
         payments: { status: 'ok', open: 0, oldest_open_seconds: null },
+        subscriptions: { status: 'ok', overdue: 0, oldest_overdue_seconds: null },
       },
     });
   });
@@ -109,7 +111,7 @@ describe('health', () => {
     expect(detailed).toMatchObject({
       code: 503,
       status: 'unavailable',
-      degraded: ['database', 'deliveries', 'payments'],
+      degraded: ['database', 'deliveries', 'payments', 'subscriptions'],
       checks: { deliveries: { status: 'unknown', pending: null }, payments: { status: 'unknown', open: null } },
     });
     expect(JSON.stringify(detailed)).not.toMatch(/hidden-password|nobody|127\.0\.0\.1/);
@@ -194,6 +196,25 @@ describe('health', () => {
     expect(Number(detailed.checks['payments']?.['oldest_open_seconds'])).toBeGreaterThanOrEqual(3_600);
     expect(JSON.stringify(detailed)).not.toContain(id);
     expect(JSON.stringify(detailed)).not.toContain('mer_1');
+    await database.admin.query('UPDATE payments SET status = $1, version = version + 1', ['canceled']);
+  });
+
+  test('is degraded when nobody does what has been due for long of a subscription', async () => {
+    const server = await startApi(database);
+    servers.push(server);
+    operatorKeys.set(server.url, await server.operatorKey());
+    const subscription = await insertSubscription(database, { due_step: 'open_period', due_at: '2026-01-01' });
+    const detailed = await ask(server.url, '/health/detailed');
+    expect(detailed).toMatchObject({ code: 200, status: 'degraded', degraded: ['subscriptions'] });
+    expect(detailed.checks['subscriptions']).toMatchObject({ status: 'late', overdue: 1 });
+    await database.admin.query('UPDATE subscriptions SET due_at = NULL WHERE id = $1', [subscription]);
+    const later = await startApi(database);
+    servers.push(later);
+    operatorKeys.set(later.url, await later.operatorKey());
+    expect((await ask(later.url, '/health/detailed')).checks['subscriptions']).toMatchObject({
+      status: 'ok',
+      overdue: 0,
+    });
   });
 });
 

@@ -64,6 +64,7 @@ describe('one’s own merchant', () => {
       capture_within: 3_600,
       action_within: 60,
       payer_emails: false,
+      dunning: { retry_days: [2, 4], grace_days: 0, final_action: 'unpaid' },
     };
     const answer = await put({ settings });
     expect([answer.status, answer.body.data.settings]).toEqual([

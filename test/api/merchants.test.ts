@@ -53,6 +53,7 @@ const ofToday = {
   action_within: 3_600,
   currencies: null,
   fee: { basis_points: 0, fixed: {} },
+  dunning: { retry_days: [1, 3, 5, 7], grace_days: 3, final_action: 'cancel' },
 };
 
 const post = (body: unknown, idempotencyKey: string = randomUUID(), key = operator) =>

@@ -3,16 +3,18 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import * as batches from '../../api/batch/steer.ts';
 import { type ProblemCode, problemCatalogue } from '../../api/errors.ts';
 import { openApiDocument } from '../../api/openapi.ts';
 import { isPlatformPermission, permissions } from '../../api/permissions.ts';
 import { routes } from '../../api/routes/index.ts';
+import * as submissions from '../../api/submit-and-read.ts';
 
 const run = promisify(execFile);
 const root = new URL('../../', import.meta.url);
 
 const media = z.record(
-  z.string().regex(/^(application\/|text\/(plain|html)$|\*\/\*$)/),
+  z.string().regex(/^(application\/|text\/(plain|html|csv)$|\*\/\*$)/),
   z.strictObject({ schema: z.record(z.string(), z.unknown()) }),
 );
 const parameter = z.strictObject({
@@ -89,6 +91,7 @@ const routeOf = (operationId: string) => {
 const mediaOf = new Map<string, string>([
   ['text', 'text/plain'],
   ['page', 'text/html'],
+  ['csv', 'text/csv'],
 ]);
 
 test('every route has a file that says of what it is and what it does: resource.verb.ts', () => {
@@ -96,7 +99,7 @@ test('every route has a file that says of what it is and what it does: resource.
   expect(
     files.filter(
       (file) =>
-        !/^[a-z]+(-[a-z]+)*\.(create|get|list|update|cancel|capture|close|receive|refund|resolve|revoke|refresh|validate|check|cleanup|invite|accept|begin|confirm|change|blank)\.ts$/.test(
+        !/^[a-z]+(-[a-z]+)*\.(create|get|list|update|cancel|capture|close|receive|refund|resolve|revoke|refresh|validate|check|cleanup|invite|accept|begin|confirm|change|blank|pause|resume|retry|preview|advance|settle)\.ts$/.test(
           file,
         ),
     ),
@@ -131,19 +134,31 @@ describe('the OpenAPI document', () => {
     expect(declared.filter(({ required }) => !required)).toEqual([]);
   });
 
-  test.each(operations)('$method $path declares the parameters of its query, each optional', (one) => {
-    const { query = z.object({}) } = routeOf(one.operationId);
-    const declared = one.parameters.filter((given) => given.in === 'query');
-    expect(declared.map(({ name }) => name)).toEqual(Object.keys(query.shape));
-    expect(declared.filter(({ required }) => required)).toEqual([]);
-  });
+  test.each(operations)(
+    '$method $path declares the parameters of its query, and which of them must be there',
+    (one) => {
+      const { query = z.object({}) } = routeOf(one.operationId);
+      const declared = one.parameters.filter((given) => given.in === 'query');
+      expect(declared.map(({ name }) => name)).toEqual(Object.keys(query.shape));
+      const needed = Object.entries(query.shape).filter(
+        ([, schema]) => !(schema as z.ZodType).safeParse(undefined).success,
+      );
+      const required = declared.filter((given) => given.required);
+      expect(required.map(({ name }) => name)).toEqual(needed.map(([name]) => name));
+    },
+  );
 
   test.each(operations)('$method $path answers a list exactly as its envelope says', ({ operationId, responses }) => {
     const { envelope } = routeOf(operationId);
     const bodies = Object.entries(responses).filter(([status]) => status.startsWith('2'));
-    const members = { none: [], text: [], page: [], object: ['data'], list: ['data', 'has_more', 'next_cursor'] }[
-      envelope
-    ];
+    const members = {
+      none: [],
+      text: [],
+      page: [],
+      csv: [],
+      object: ['data'],
+      list: ['data', 'has_more', 'next_cursor'],
+    }[envelope];
     for (const [, { content }] of bodies) {
       const { required = [] } = z
         .looseObject({ required: z.array(z.string()).optional() })
@@ -229,6 +244,20 @@ describe('the OpenAPI document', () => {
       expect(codes.parse(document.components.schemas['Problem']).properties.code.enum).toContain(code);
     },
   );
+
+  test('declares every member by which a problem names what it is about', () => {
+    type About = [string, typeof submissions.aboutPayment];
+    const isAbout = (entry: [string, unknown]): entry is About => entry[0].startsWith('about');
+    const subjects = Object.entries({ ...submissions, ...batches }).filter(isAbout);
+    expect(subjects.length).toBeGreaterThan(1);
+    const problem = z.object({ properties: z.record(z.string(), z.unknown()) });
+    const declared = Object.keys(problem.parse(document.components.schemas['Problem']).properties);
+    for (const [name, about] of subjects) {
+      const members = Object.keys(about('an-id', 'a-key').named);
+      expect(members, name).not.toEqual([]);
+      expect(declared, name).toEqual(expect.arrayContaining(members));
+    }
+  });
 
   test('promises with every payment why its providers were chosen: never null', () => {
     const payment = z.object({

@@ -50,6 +50,8 @@ const row: PaymentRow = {
   terms: { feeBasisPoints: 290, feeFixedMinor: '30', retry: null },
   retries_made: 0,
   retry_at: null,
+  subscription_id: null,
+  invoice_id: null,
   captures: [{ id: 'cap_1', amount: '10000', status: 'failed', failure, created_at: '2026-01-31T13:00:00.000+01:00' }],
 };
 

@@ -1,7 +1,7 @@
 import { type IncomingMessage, request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { z } from 'zod';
-import type { Route } from '../../api/route.ts';
+import { bytesBody, fileBody, type Route } from '../../api/route.ts';
 import { routes } from '../../api/routes/index.ts';
 import { type ApiServer, startApi } from '../support/api-server.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
@@ -133,7 +133,8 @@ function refusedMembers(issues: readonly z.core.$ZodIssue[]): string[] {
   });
 }
 
-const writing = routes.filter(({ body, operationId }) => body !== undefined && operationId !== 'receiveProviderEvent');
+/** Bytes and files have no members; what is in the rows of a file is judged by the schemas of what they make. */
+const writing = routes.filter(({ body }) => body !== undefined && body !== bytesBody && body !== fileBody);
 const forbidden = {
   id: 'x',
   merchant_id: 'mer_2',

@@ -338,6 +338,10 @@ describe('nobody gives more than they have', () => {
         'customers:read',
         'merchant:read',
         'ledger:read',
+        'plans:read',
+        'subscriptions:read',
+        'invoices:read',
+        'batches:read',
       ],
     });
     expect((await invite(token, { email: anEmail(), role: 'read_only' })).status).toBe(201);

@@ -1,6 +1,6 @@
 import { ofLiveMode } from '../api/access-table.ts';
 import type { Operation } from '../fuzz/document.ts';
-import type { Canaries } from './canaries.ts';
+import type { Canaries, CanaryKind } from './canaries.ts';
 import { createFiller, type Filler, type Style } from './fill.ts';
 
 /** Somebody who calls, and what they may send in `Authorization`. */
@@ -89,9 +89,12 @@ async function send(
   operation: Operation,
   { style, headers, canaries, driven }: Sending,
 ): Promise<void> {
-  const { id, method, takesBytes, path } = operation;
-  const filler = createFiller(canaries, style);
+  const { id, method, takesBytes, takesFile, path } = operation;
+  const planId = driven.ids.get('/api/v1/plans');
+  const filler = createFiller(canaries, style, planId === undefined ? {} : { plan_id: planId });
   const body = takesBytes ? { id: filler.text('event', id) } : filler.bodyOf(operation);
+  const sent = takesFile ? fileOf(filler, id, style) : body === undefined ? undefined : JSON.stringify(body);
+  const type = takesFile ? 'text/csv' : 'application/json';
   const response = await fetch(`${apiUrl}${targetOf(operation, filler, style, driven.ids)}`, {
     method,
     redirect: 'manual',
@@ -100,10 +103,10 @@ async function send(
       cookie: `session=${filler.text('cookie', id, 'secret')}`,
       ...(operation.parameters.some(({ name }) => name === 'prefer') && { prefer: 'wait=3' }),
       ...(method === 'POST' && { 'idempotency-key': filler.text('idempotency-key', id, 'key') }),
-      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...(sent !== undefined && { 'content-type': type }),
       ...headers,
     },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
+    ...(sent !== undefined && { body: sent }),
   });
   const text = await response.text();
   driven.sent.add(id);
@@ -113,6 +116,24 @@ async function send(
   const data = dataOf(text);
   if (method === 'POST' && typeof data['id'] === 'string') driven.ids.set(path, data['id']);
   adoptSecrets(data, id, canaries);
+}
+
+/** A file of one payment; `raw`: with a column that nobody knows. */
+function fileOf(filler: Filler, from: string, style: Style): string {
+  const text = (name: string, kind?: CanaryKind) => filler.text(name, from, kind);
+  const names = [
+    'key',
+    'amount',
+    'currency',
+    'payment_method',
+    'card_token',
+    'external_id',
+    'description',
+    'customer_email',
+  ];
+  const texts = [text('external_id'), text('description'), `${text('customer_email')}@canary.example`];
+  const row = [text('key', 'words'), '1.00', 'USD', 'credit_card', `tok_visa_${text('card_token')}`, ...texts];
+  return `${(style === 'fitting' ? names : [text('column', 'words'), ...names]).join(',')}\n${row.join(',')}\n`;
 }
 
 /** Of providers, whose events come in by these. */
@@ -128,6 +149,7 @@ function targetOf(
     const made = ids.get(path.slice(0, at - 1)) ?? accounts[name];
     return style === 'fitting' && made !== undefined ? made : filler.text(name, id, 'stray');
   });
+  if (id === 'createBatch') return `${target}?kind=payments&reference=${filler.text('reference', id, 'words')}`;
   if (style === 'fitting' || method !== 'GET') return target;
   const query = parameters
     .filter((one) => one.in === 'query')

@@ -12,12 +12,17 @@ const kinds: readonly (readonly [name: RegExp, kind: CanaryKind])[] = [
   [/description|metadata|url/, 'words'],
 ];
 
+/** Of what has a name and is nobody. */
+const ofThings = /Plan$|TestClock$/;
+
 /** Members whose form leaves no room for a canary, with values that are taken. */
 const fixed: Readonly<Record<string, unknown>> = {
   amount: '1.00',
   currency: 'USD',
+  sign_up_fee: '0',
   currencies: ['USD', 'EUR'],
-  payment_method: 'credit_card',
+  card_exp_month: 12,
+  card_exp_year: 2099,
   is_test: true,
   time_zone: 'Europe/Berlin',
   permissions: ['payments:read'],
@@ -33,7 +38,7 @@ const fixed: Readonly<Record<string, unknown>> = {
 };
 
 /** What must not stand beside the rest. */
-const leftOut: ReadonlySet<string> = new Set(['recovery_code', 'capture_id']);
+const leftOut: ReadonlySet<string> = new Set(['recovery_code', 'capture_id', 'test_clock_id', 'trial_days']);
 
 /** How much a filled request minds what it is filled with: `fitting` passes most schemas, `raw` is a canary wherever a text is. */
 export type Style = 'fitting' | 'raw';
@@ -46,8 +51,8 @@ export interface Filler {
   text(name: string, from: string, kind?: CanaryKind): string;
 }
 
-/** Makes a filler; what it makes is remembered in `canaries`. */
-export function createFiller(canaries: Canaries, style: Style): Filler {
+/** Makes a filler; what it makes is remembered in `canaries`. `named` are members that must name what is there. */
+export function createFiller(canaries: Canaries, style: Style, named: Readonly<Record<string, unknown>> = {}): Filler {
   const text = (name: string, from: string, kind: CanaryKind = kindOf(name, 'stray')) =>
     canaries.make(kind, `${from} ${name}`);
 
@@ -71,7 +76,8 @@ export function createFiller(canaries: Canaries, style: Style): Filler {
     if (isFitting && typeof word === 'string') return word;
     if (isFitting && schema.format === 'date-time') return new Date(Date.now() + 3_600_000).toISOString();
     if (isFitting && name === 'phone') return phone(from);
-    const canary = text(name, from, kindOf(name, 'words'));
+    const kind = name === 'name' && ofThings.test(from) ? 'words' : kindOf(name, 'words');
+    const canary = text(name, from, kind);
     if (name === 'card_token') return `tok_visa_${canary}`;
     if (schema.format === 'email' || name === 'email') return `${canary}@canary.example`;
     return name.endsWith('url') && isFitting ? `http://127.0.0.1:9/${canary}?with=${canary}` : canary;
@@ -85,7 +91,9 @@ export function createFiller(canaries: Canaries, style: Style): Filler {
   };
 
   const valueOf = (schema: Schema, name: string, from: string): unknown => {
-    if (style === 'fitting' && Object.hasOwn(fixed, name)) return fixed[name];
+    if (style === 'fitting' && Object.hasOwn(named, name)) return named[name];
+    const isInstant = schema.format === 'date-time'; // whose `to` is no time of day
+    if (style === 'fitting' && Object.hasOwn(fixed, name) && !isInstant) return fixed[name];
     if (style === 'fitting' && name === 'settings') return settings(from);
     const [one] = schema.anyOf ?? schema.oneOf ?? schema.allOf ?? [];
     if (one !== undefined && schema.type === undefined) return valueOf(one, name, from);

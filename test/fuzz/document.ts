@@ -50,6 +50,8 @@ export interface Operation {
   readonly body: Schema | null;
   /** It takes any bytes, of which a signature says whose they are. */
   readonly takesBytes: boolean;
+  /** It takes a file of rows. */
+  readonly takesFile: boolean;
   readonly answers: ReadonlyMap<number, DocumentedAnswer>;
 }
 
@@ -98,6 +100,7 @@ function operationOf(path: string, method: string, raw: RawOperation): Operation
     signatureHeaders: parameters.filter(isOfSignature),
     body: raw.requestBody?.content['application/json']?.schema ?? null,
     takesBytes: raw.requestBody?.content['*/*']?.schema.format === 'binary',
+    takesFile: raw.requestBody?.content['text/csv'] !== undefined,
     answers: new Map(answers),
   };
 }

@@ -38,20 +38,32 @@ export function validDrafts(operation: Operation, ground: Ground): fc.Arbitrary<
   return fc
     .record({
       pathParameters: pathsOf(operation, ground) ?? some(of('path')),
-      filters: fc.oneof(fc.constant({}), few(some(filters), 2)),
+      asked: some(filters.filter(({ required }) => required)),
+      filters: fc.oneof(fc.constant({}), few(some(filters.filter(({ required }) => !required)), 2)),
       cursor: cursors.length === 0 ? fc.constant(null) : fc.option(fc.constantFrom(...cursors)),
       headers: some(of('header')),
       body: operation.body === null ? fc.constant(undefined) : valueOf(operation.body, '', hints),
+      file: operation.takesFile ? fc.option(someRows, { freq: 20 }) : fc.constant(null),
     })
-    .map(({ pathParameters, filters: asked, cursor, headers, body }) => ({
+    .map(({ pathParameters, asked, filters: wished, cursor, headers, body, file }) => ({
       method: operation.method,
       pathParameters,
       // A cursor goes with the filters of its page, and these pages had none.
-      query: cursor === null ? Object.entries(asked) : [['cursor', cursor] as const],
+      query: cursor === null ? Object.entries({ ...asked, ...wished }) : [['cursor', cursor] as const],
       headers: Object.entries(headers),
       body,
+      ...(file === null ? {} : { bytes: Buffer.from(file) }),
     }));
 }
+
+/** A file of payments: a few, as each is made. */
+const someRows = fc
+  .array(fc.uuid(), { minLength: 1, maxLength: 3 })
+  .map((keys) => [
+    'key,amount,currency,payment_method,card_token',
+    ...keys.map((key) => `${key},9.50,USD,credit_card,tok_visa_4242`),
+  ])
+  .map((lines) => `${lines.join('\n')}\n`);
 
 /** At most so many of the members: filters that all have to fit find nothing, and some exclude each other. */
 function few(records: fc.Arbitrary<Record<string, string>>, countMax: number): fc.Arbitrary<Record<string, string>> {
@@ -79,7 +91,9 @@ export function wireRequestOf(draft: Draft, operation: Operation, ground: Ground
     ['connection', 'close'],
     ...(key === null ? [] : [['authorization', `Bearer ${key}`] satisfies [string, string]]),
     ...(signature === null ? [] : [['easypay-signature', signature] satisfies [string, string]]),
-    ...(body === null ? [] : [['content-type', 'application/json'] satisfies [string, string]]),
+    ...(body === null
+      ? []
+      : [['content-type', operation.takesFile ? 'text/csv' : 'application/json'] satisfies [string, string]]),
     ...(body === null ? [] : [['content-length', String(body.length)] satisfies [string, string]]),
   ];
   const kept = usual.filter(([name]) => own.every(([other]) => other !== name));

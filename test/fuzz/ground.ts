@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { base32 } from '../../workflows/domain/ids.ts';
+import { ofTestMode } from '../api/access-table.ts';
+import { insertInvoice, insertSubscription } from '../support/subscription-rows.ts';
 import type { World } from '../support/world.ts';
 import type { Operation } from './document.ts';
 import { type Draft, validDrafts, wireRequestOf } from './draft.ts';
@@ -72,7 +74,11 @@ export async function layGround(world: World, operations: readonly Operation[], 
       operation.path,
       isOfPlatform
         ? { ...nobody, mine: await made(keys.operator) }
-        : { mine: await made(mine), live: await made(live), others: await made(keys.other) },
+        : {
+            mine: await made(mine),
+            live: ofTestMode.has(operation.id) ? [] : await made(live),
+            others: await made(keys.other),
+          },
     );
   }
   values.set('/api/v1/users', {
@@ -82,6 +88,16 @@ export async function layGround(world: World, operations: readonly Operation[], 
   });
   const [inLive, ofOthers] = await Promise.all([aRefundOf(world, live), aRefundOf(world, keys.other)]);
   values.set('/api/v1/refunds', { mine: [], live: inLive, others: ofOthers });
+  values.set('/api/v1/subscriptions', {
+    mine: await someSubscriptions(world, me.id, true),
+    live: await someSubscriptions(world, me.id, false),
+    others: await someSubscriptions(world, other.id, true),
+  });
+  values.set('/api/v1/invoices', {
+    mine: await someInvoices(world, me.id, true),
+    live: await someInvoices(world, me.id, false),
+    others: await someInvoices(world, other.id, true),
+  });
   const ofMerchants = operations.filter(({ caller }) => caller === 'merchant');
   return {
     ...bare,
@@ -97,9 +113,16 @@ export async function layGround(world: World, operations: readonly Operation[], 
   };
 }
 
-/** Makes something that is asked for by its id afterwards. Users are invited by people in live mode alone. */
+/** Makes something that is asked for by its id afterwards. Users are invited by people in live mode alone, and subscriptions need a plan. */
 function isMaking({ id, method, path, caller, answers }: Operation): boolean {
-  return method === 'POST' && !path.includes('{') && caller !== null && answers.has(201) && id !== 'inviteUser';
+  return (
+    method === 'POST' &&
+    !path.includes('{') &&
+    caller !== null &&
+    answers.has(201) &&
+    id !== 'inviteUser' &&
+    id !== 'createSubscription'
+  );
 }
 
 async function someUsers(world: World, merchantId: string): Promise<PathValues[]> {
@@ -110,14 +133,31 @@ async function someUsers(world: World, merchantId: string): Promise<PathValues[]
   return ids.map((id) => ({ id }));
 }
 
+/** Nothing is due of them. */
+async function someSubscriptions(world: World, merchantId: string, isTest: boolean): Promise<PathValues[]> {
+  const ids: PathValues[] = [];
+  while (ids.length < madePerKey)
+    ids.push({ id: await insertSubscription(world, { merchant_id: merchantId, is_test: isTest }) });
+  return ids;
+}
+
+/** Nobody is asked to pay them. */
+async function someInvoices(world: World, merchantId: string, isTest: boolean): Promise<PathValues[]> {
+  const ids: PathValues[] = [];
+  while (ids.length < madePerKey)
+    ids.push({ id: await insertInvoice(world, { merchant_id: merchantId, is_test: isTest, status: 'void' }) });
+  return ids;
+}
+
 const hintsOf = (operationId: string): Hints => valuesOfOperations[operationId] ?? {};
 
-function hintsFrom({ paymentIds, refundIds, captureIds }: Prepared): Hints {
+function hintsFrom({ paymentIds, refundIds, captureIds, planId }: Prepared): Hints {
   return {
     payment_id: fc.constantFrom(...paymentIds),
     object_id: fc.constantFrom(...paymentIds, ...refundIds),
     reference: fc.constantFrom(...paymentIds, ...refundIds, 'of-somebody-else'),
     capture_id: fc.constantFrom(...captureIds),
+    plan_id: fc.constant(planId),
   };
 }
 

@@ -1,6 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { openDiscrepancy } from '../../prisma/discrepancies.ts';
+import { callApi } from '../support/api-call.ts';
 import { aPayment, postPayment } from '../support/api-client.ts';
 import type { FaultRule } from '../support/bank.ts';
+import { paymentFile, postBatch } from '../support/batch-call.ts';
 import { capture, refund } from '../support/movement-call.ts';
 import type { World } from '../support/world.ts';
 import type { PathValues } from './ground.ts';
@@ -12,6 +15,8 @@ export interface Prepared {
   readonly paymentIds: readonly string[];
   readonly refundIds: readonly string[];
   readonly captureIds: readonly string[];
+  /** Of a plan that can be subscribed to. */
+  readonly planId: string;
 }
 
 /** So much that small parts of it can be captured or paid back again and again. */
@@ -20,6 +25,8 @@ const amount = '9000.00';
 const spareCount = 4;
 /** A refund without an amount pays all of it back, and every second one has none. */
 const refundableCount = 10;
+const card = { type: 'credit_card', card_token: 'tok_visa_4242' };
+const declinedCard = { ...card, card_token: 'tok_visa_insufficient_9995' };
 const patient = { prefer: 'wait=30' } as const;
 
 /** Makes payments, refunds and discrepancies in every state that an operation asks for. Throws where one comes out otherwise. */
@@ -38,6 +45,13 @@ export async function prepare(world: World, apiKey: string): Promise<Prepared> {
     several(() => maker.refund(another, 'succeeded')),
     maker.captures(partly),
   ]);
+  const planId = await maker.plan();
+  const [paused, owing] = await Promise.all([
+    several(() => maker.subscription('paused', { plan_id: planId, trial_days: 14 })),
+    several(() => maker.subscription('past_due', { plan_id: planId, payment_method: declinedCard })),
+  ]);
+  const steered = await maker.pausedBatches();
+  const [resumed, canceled] = [await maker.pausedBatches(), await maker.pausedBatches()];
   const payments = [...captured, ...reserved, ...forCancel, partly];
   const values = {
     '/api/v1/payments/{id}/capture': idsIn([...reserved, partly]),
@@ -48,9 +62,16 @@ export async function prepare(world: World, apiKey: string): Promise<Prepared> {
     '/api/v1/refunds/{id}': idsIn([...refunds, ...doubtful]),
     '/api/v1/refunds/{id}/resolve': idsIn(doubtful),
     '/api/v1/discrepancies/{id}/close': idsIn(await contradict(world, another)),
+    '/api/v1/batches/{id}': idsIn(steered),
+    '/api/v1/batches/{id}/result': idsIn(steered),
+    '/api/v1/batches/{id}/pause': idsIn(steered),
+    '/api/v1/batches/{id}/resume': idsIn(resumed),
+    '/api/v1/batches/{id}/cancel': idsIn(canceled),
+    '/api/v1/subscriptions/{id}/resume': idsIn(paused),
+    '/api/v1/subscriptions/{id}/retry': idsIn(owing),
     '/api/v1/webhooks/{provider}/{account_id}': [{ provider: 'easypay', account_id: 'main' }],
   };
-  return { values: new Map(Object.entries(values)), paymentIds: payments, refundIds: refunds, captureIds };
+  return { values: new Map(Object.entries(values)), paymentIds: payments, refundIds: refunds, captureIds, planId };
 }
 
 /** What somebody else has behind `/api/v1/refunds`, which no request of ours may show or change. */
@@ -64,6 +85,10 @@ function makerOf(world: World, apiKey: string) {
     if (found !== status) throw new Error(`${what} ${id} should have become ${status}, and is ${found}`);
     return id;
   };
+  async function posted(path: string, body: unknown): Promise<{ id: string; status: string }> {
+    const sent = { method: 'POST', path, body, headers: patient };
+    return (await callApi<{ data: { id: string; status: string } }>(world.apiUrl, apiKey, sent)).body.data;
+  }
   return {
     async pay(status: string, changes: Record<string, unknown> = {}): Promise<string> {
       const body = aPayment({ amount, ...changes });
@@ -73,6 +98,26 @@ function makerOf(world: World, apiKey: string) {
     async refund(paymentId: string, status: string): Promise<string> {
       const { data } = await refund(world, paymentId, '1.00', { apiKey, ...patient });
       return asIntended('the refund', data.id, data.status, status);
+    },
+    async plan(): Promise<string> {
+      const body = { name: 'Tea', amount: '25.99', currency: 'USD', interval: { unit: 'month' } };
+      return (await posted('/api/v1/plans', body)).id;
+    },
+    async subscription(status: string, changes: Record<string, unknown>): Promise<string> {
+      const body = { customer_id: 'customer-1', payment_method: card, ...changes };
+      const made = await posted('/api/v1/subscriptions', body);
+      const found = status === 'paused' ? await posted(`/api/v1/subscriptions/${made.id}/pause`, {}) : made;
+      return asIntended('the subscription', made.id, found.status, status);
+    },
+    /** Some with rows that wait for a resume; files come in one by one. */
+    async pausedBatches(): Promise<string[]> {
+      const ids: string[] = [];
+      while (ids.length < spareCount) {
+        const query = { reference: randomUUID(), rate: '1' };
+        const { data } = (await postBatch(world.apiUrl, apiKey, paymentFile(3), { query })).body;
+        ids.push((await posted(`/api/v1/batches/${data.id}/pause`, {})).id);
+      }
+      return ids;
     },
     /** Captures twice; the ids of both. */
     async captures(paymentId: string): Promise<string[]> {

@@ -38,6 +38,19 @@ const words = fc.constantFrom('asked for by the customer', 'seen at the provider
 /** A small part: many of them fit into one payment of the ground. */
 const part = fc.integer({ min: 1, max: 500 }).map((cents) => (cents / 100).toFixed(2));
 
+/** What two members say may be said by one of them alone. */
+const none = fc.constant(undefined);
+
+const paymentMethod = fc.record({
+  type: fc.constant('credit_card'),
+  card_token: fc.constantFrom(...tokens),
+  card_exp_month: fc.integer({ min: 1, max: 12 }),
+  card_exp_year: fc.integer({ min: 2040, max: 2099 }),
+});
+
+/** Within the five years in which a subscription may begin. */
+const later = fc.integer({ min: 1, max: 1_000 }).map((days) => new Date(Date.now() + days * 86_400_000).toISOString());
+
 /** What a schema cannot say about a value, by the name of the member or parameter. */
 export function realisticValues({ inboxUrl }: World): Hints {
   return {
@@ -65,6 +78,12 @@ export function realisticValues({ inboxUrl }: World): Hints {
     return_url: fc.stringMatching(/^[a-z]{1,8}$/).map((name) => `https://shop.test/${name}?order=1`),
     // Soon: a run waits for all payments to come to rest.
     retry: fc.constant({ schedule: [1], attempts_max: 2 }),
+    time_zone: fc.constantFrom('UTC', 'Europe/Berlin', 'America/New_York'),
+    starts_at: later,
+    resumes_at: later,
+    plan_version: fc.constant(1),
+    card_exp_month: fc.integer({ min: 1, max: 12 }),
+    card_exp_year: fc.integer({ min: 2040, max: 2099 }),
     reason: words,
     evidence: words,
     permissions: fc.subarray(['payments:read', 'payments:write', 'refunds:read', 'events:read'], { minLength: 1 }),
@@ -86,6 +105,8 @@ export function realisticValues({ inboxUrl }: World): Hints {
 
 /** The same for one operation alone, by its id. Who decides here says what really happened: the money must be right in the end. */
 export const valuesOfOperations: Readonly<Record<string, Hints>> = {
+  createBatch: { kind: fc.constant('payments'), reference: fc.uuid(), rate: fc.integer({ min: 100, max: 1_000 }) },
+  listBatches: { kind: fc.constant('payments'), status: fc.constantFrom('running', 'completed', 'canceled') },
   capturePayment: { amount: part },
   refundPayment: { amount: part },
   resolvePayment: { outcome: fc.constant('captured') },
@@ -93,6 +114,16 @@ export const valuesOfOperations: Readonly<Record<string, Hints>> = {
   updateMerchant: { status: fc.constantFrom('active', 'suspended') },
   listMerchants: { status: fc.constantFrom('active', 'suspended') },
   updateUser: { status: fc.constantFrom('active', 'suspended') },
+  createPlan: { sign_up_fee: fc.constantFrom('0', '0', '5') },
+  updatePlan: { sign_up_fee: fc.constantFrom('0', '7'), status: fc.constantFrom('active', 'active', 'archived') },
+  listPlans: { status: fc.constantFrom('active', 'archived') },
+  createCustomer: { test_clock_id: none },
+  createSubscription: { trial_days: none, payment_method: paymentMethod },
+  updateSubscription: { effective: none, payment_method: paymentMethod },
+  listSubscriptions: { status: fc.constantFrom('active', 'past_due,paused', 'canceled') },
+  listInvoices: { status: fc.constantFrom('void', 'open,paid', 'uncollectible') },
+  createTestClock: { frozen_time: fc.constant('2026-01-31T09:00:00Z') },
+  advanceTestClock: { to: fc.constantFrom('2026-02-28T09:00:00Z', '2026-03-31T09:00:00Z', '2027-12-31T09:00:00Z') },
   listDiscrepancies: { status: fc.constantFrom('open', 'closed') },
   receiveProviderEvent: {
     type: fc.constantFrom('charge.approved', 'charge.declined', 'refund.approved', 'capture.approved', 'payout.paid'),

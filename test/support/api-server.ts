@@ -9,6 +9,7 @@ import { createKeyUsage } from '../../api/key-usage.ts';
 import { keyPermissions } from '../../api/permissions.ts';
 import { sharedBacklog } from '../../api/probe.ts';
 import type { PaymentClient } from '../../api/temporal/payment-client.ts';
+import type { SubscriptionClient } from '../../api/temporal/subscription-client.ts';
 import { storeApiKey } from '../../prisma/api-keys.ts';
 import { bySystem } from '../../prisma/audit-logs.ts';
 import { createMerchant } from '../../prisma/merchants.ts';
@@ -51,6 +52,16 @@ const noTemporal: PaymentClient = {
   close: () => Promise.resolve(),
 };
 
+const noSubscriptions: SubscriptionClient = {
+  submit: gone,
+  resumeWorkflow: gone,
+  pause: gone,
+  resume: gone,
+  cancel: gone,
+  change: gone,
+  retry: gone,
+};
+
 /** Serves the API on a free port. Close it in `afterAll`. */
 export async function startApi(
   { db, url: databaseUrl }: TestDatabase,
@@ -72,6 +83,9 @@ export async function startApi(
   const deps: ApiDeps = {
     db,
     payments,
+    subscriptions: noSubscriptions,
+    batches: { start: gone, act: gone },
+    testClocks: { wake: gone },
     logger,
     metrics,
     apiKeyPepper,

@@ -64,7 +64,7 @@ const contrasts = `
     const [one, other] = [luminance(getComputedStyle(element).color), luminance(behind(element))];
     return (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
   };
-  return [...document.querySelectorAll('h1, p, dt, dd, button, a')].map(contrast);
+  return [...document.querySelectorAll('h1, p, dt, dd, caption, th, td, small, button, a')].map(contrast);
 `;
 
 /** The lowest contrast of a text of this page; people with weak eyes need 4.5. */

@@ -77,3 +77,8 @@ export function holdSent(
 export function holdRow(world: World, payment: { id: string }): Promise<Hold> {
   return hold(world, 'SELECT id FROM payments WHERE id = $1 FOR UPDATE', [payment.id]);
 }
+
+/** Locks a subscription's row, so that every step of it waits. */
+export function holdSubscription(world: World, subscriptionId: string): Promise<Hold> {
+  return hold(world, 'SELECT id FROM subscriptions WHERE id = $1 FOR UPDATE', [subscriptionId]);
+}
