@@ -57,6 +57,7 @@ export function aimsOf(rows: readonly Row[]): Aim[] {
     aloneAim(rows),
     webhookAim(rows),
     ...movementAims(rows),
+    ...batchAims(rows),
     ...accessAims(rows),
     readAim(rows),
     growthAim(rows),
@@ -86,6 +87,27 @@ function movementAims(rows: readonly Row[]): Aim[] {
     if (ratio === null) return [];
     return { aim: `one ${row.kind} alone: p50 at most 3 × the floor’s`, measured: ratio.toFixed(2), isMet: ratio <= 3 };
   });
+}
+
+function batchAims(rows: readonly Row[]): Aim[] {
+  const kindOf = (name: string) => rows.find(({ part, kind }) => part === 'batches' && kind === name);
+  const [floor, batch, alone, beside] = [kindOf('floor'), kindOf('batch'), kindOf('payment'), kindOf('beside')];
+  if (floor === undefined || batch === undefined || alone === undefined || beside === undefined) return [];
+  const rate = batch.median.rate / floor.median.rate;
+  const p95 = beside.median.p95Ms / alone.median.p95Ms;
+  const started = beside.median.batchRate?.toFixed(0) ?? '?';
+  return [
+    {
+      aim: 'subscriptions started by a batch: at least 0.6 × the rate of the floor',
+      measured: rate.toFixed(2),
+      isMet: rate >= 0.6,
+    },
+    {
+      aim: `payments of ${beside.clients} clients while a batch runs: p95 at most 2 × without it`,
+      measured: `${p95.toFixed(2)}, while it started ${started} rows a second`,
+      isMet: p95 <= 2,
+    },
+  ];
 }
 
 function accessAims(rows: readonly Row[]): Aim[] {

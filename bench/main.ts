@@ -1,7 +1,16 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { measureBatches } from './batches.ts';
 import { aimsOf, disturbances, type Results, ratiosOf } from './findings.ts';
 import { describeMachine, readVersions } from './machine.ts';
-import { accessKinds, movementKinds, type Options, paymentKinds, readKinds, readOptions } from './options.ts';
+import {
+  accessKinds,
+  batchKinds,
+  movementKinds,
+  type Options,
+  paymentKinds,
+  readKinds,
+  readOptions,
+} from './options.ts';
 import { measureAccess, measureAgainst, measureMovements, measurePayments, measureStored } from './parts.ts';
 import { chapterTexts, report, withReport } from './report.ts';
 import type { Row, Say } from './rounds.ts';
@@ -11,7 +20,7 @@ const resultsUrl = new URL('results.json', import.meta.url);
 const pageUrl = new URL('../docs/benchmark.md', import.meta.url);
 
 /**
- * `npm run bench`: payments over HTTP beside the engine's own floor, what moves their money afterwards, what
+ * `npm run bench`: payments over HTTP beside the engine's own floor, what moves their money afterwards, batches, what
  * it costs to know who calls, reads, and what growth does to them; as ratios inside one run. Progress goes to standard error, the report to standard output. `--quick` is a smoke
  * of a minute, `--only <kind>` measures one kind (several: parted by commas), `--against <commit or folder>` holds payments
  * against those of another version (and measures nothing else, unless `--only` names it), `--write-docs` puts the chapters
@@ -52,6 +61,7 @@ function stagesOf({ wants, against, isQuick }: Options): Part[][] {
     ...(against === null ? [] : [measureAgainst]), // first: there may be no such version
     ...(paymentKinds.some(wants) ? [measurePayments] : []),
     ...(movementKinds.some(wants) ? [measureMovements] : []),
+    ...(batchKinds.some(wants) ? [measureBatches] : []),
     ...(accessKinds.some(wants) ? [measureAccess] : []),
     ...([...readKinds, 'growth' as const].some(wants) ? [measureStored] : []),
   ];

@@ -1,15 +1,16 @@
 import { parseArgs } from 'node:util';
 
 /**
- * What can be measured: payments and what they bring with them, what moves their money afterwards, what it costs to know who
- * calls, reads, and how payments and reads fare when there is much stored.
+ * What can be measured: payments and what they bring with them, what moves their money afterwards, batches and payments beside
+ * them, what it costs to know who calls, reads, and how payments and reads fare when there is much stored.
  */
 export const paymentKinds = ['floor', 'payment', 'webhook', 'mail', 'both'] as const;
 export const movementKinds = ['capture', 'void', 'refund'] as const;
+export const batchKinds = ['batch', 'beside'] as const;
 export const listKinds = ['list', 'list-status', 'list-customer'] as const;
 export const accessKinds = ['open', 'known'] as const;
 export const readKinds = ['read', ...listKinds, 'events'] as const;
-const selectable = [...paymentKinds, ...movementKinds, ...accessKinds, ...readKinds, 'growth'] as const;
+const selectable = [...paymentKinds, ...movementKinds, ...batchKinds, ...accessKinds, ...readKinds, 'growth'] as const;
 
 export type PaymentKind = (typeof paymentKinds)[number];
 export type MovementKind = (typeof movementKinds)[number];
@@ -18,7 +19,7 @@ export type ReadKind = (typeof readKinds)[number];
 type Selectable = (typeof selectable)[number];
 
 /** The page's chapters: what one of them shows comes from one run. */
-export const chapters = ['payments', 'movements', 'access', 'stored', 'against'] as const;
+export const chapters = ['payments', 'movements', 'batches', 'access', 'stored', 'against'] as const;
 export type Chapter = (typeof chapters)[number];
 
 /** How many requests at how many clients at a time. */
@@ -37,6 +38,8 @@ interface Plan {
   readonly alone: Dose;
   /** At a time: how many payments go through. */
   readonly together: Dose;
+  /** The rows of a batch's file, and the payments that somebody waits for while a batch runs, and while none does. */
+  readonly batches: { readonly rows: number; readonly beside: Dose };
   /** Requests that read nothing, with a key and without. */
   readonly access: readonly Dose[];
   readonly reads: Dose;
@@ -64,6 +67,7 @@ function planFor(isQuick: boolean): Plan {
     warmUps: either(300, 24),
     alone,
     together: atATime(800, 72),
+    batches: { rows: either(2_000, 100), beside: { clients: 4, requests: either(200, 20) } },
     access: [{ clients: 1, requests: either(2_000, 100) }, atATime(4_000, 240)],
     reads: atATime(2_000, 240),
     against: { rounds: either(5, 1), warmUps: either(300, 24), doses: [alone, atATime(500, 72)] },
@@ -116,6 +120,7 @@ function wholeChapters(wants: Options['wants'], hasAgainst: boolean): Chapter[] 
   const isWhole: Readonly<Record<Chapter, boolean>> = {
     payments: paymentKinds.every((kind) => kind === 'floor' || wants(kind)),
     movements: movementKinds.every(wants),
+    batches: batchKinds.every(wants),
     access: accessKinds.every(wants),
     stored: [...readKinds, 'growth' as const].every(wants),
     against: hasAgainst,

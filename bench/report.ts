@@ -48,6 +48,7 @@ function chaptersIn(place: string): Map<string, string> {
 const titles: Readonly<Record<Chapter, string>> = {
   payments: 'Payments',
   movements: 'Captures, voids and refunds',
+  batches: 'Batches, and payments beside them',
   access: 'Knowing who calls',
   stored: 'Much stored',
   against: 'Against another version',
@@ -68,11 +69,12 @@ function chapterText(chapter: Chapter, results: Results, lead: string): string |
 
 function sectionsOf(chapter: Chapter, rows: readonly Row[]): string[] {
   if (chapter === 'stored') return storedSections(rows);
+  if (chapter === 'batches') return [batchTable(rows), section('Processor time', rows, cpuTable(rows))];
   if (chapter === 'access') return [readTable(rows), section('Processor time', rows, cpuTable(rows))];
   return pathSections(chapter, rows);
 }
 
-function pathSections(chapter: Exclude<Chapter, 'stored' | 'access'>, rows: readonly Row[]): string[] {
+function pathSections(chapter: Exclude<Chapter, 'stored' | 'batches' | 'access'>, rows: readonly Row[]): string[] {
   const timing = chapter === 'against' ? againstTable(rows) : paymentTable(rows);
   return [timing, section('Processor time', rows, cpuTable(rows))];
 }
@@ -121,6 +123,25 @@ function paymentTable(rows: readonly Row[]): string {
       const { rateToFloor, p50ToFloor } = ratiosOf(row, rows);
       const drain = row.median.drainMs.toFixed(0);
       return [String(row.clients), row.kind, ...timings(row), drain, ratio(rateToFloor), ratio(p50ToFloor)];
+    }),
+  );
+}
+
+/** A batch has no waiting clients, so no times of single requests. */
+function batchTable(rows: readonly Row[]): string {
+  return table(
+    ['clients', 'kind', 'rate /s (worst)', 'p50 ms', 'p95 ms (worst)', 'p99 ms', 'batch rows /s', 'rate ÷ floor'],
+    rows.map((row) => {
+      const figures = row.kind === 'batch' ? [timings(row)[0] ?? '', '', '', ''] : timings(row);
+      const isBatch = row.kind === 'batch' || row.kind === 'floor';
+      const rate = isBatch ? ratio(ratiosOf({ ...row, clients: 24 }, rows).rateToFloor) : '';
+      return [
+        row.clients === 0 ? '' : String(row.clients),
+        row.kind,
+        ...figures,
+        row.median.batchRate?.toFixed(1) ?? '',
+        rate,
+      ];
     }),
   );
 }

@@ -27,11 +27,13 @@ export interface Round extends LoadResult {
   readonly drainMs: number;
   /** Null where it cannot be read. */
   readonly cpu: readonly CpuShare[] | null;
+  /** Rows per second that a batch has started meanwhile, where one ran. */
+  readonly batchRate?: number;
 }
 
 /** A line of the results: all rounds of one kind under one dose. */
 export interface Row {
-  readonly part: 'payments' | 'movements' | 'access' | 'reads' | 'growth' | 'against';
+  readonly part: 'payments' | 'movements' | 'batches' | 'access' | 'reads' | 'growth' | 'against';
   readonly kind: string;
   readonly clients: number;
   /** Payments in the database before the first round. */
@@ -89,7 +91,8 @@ export async function takeRound(kind: Kind, dose: Dose, watched: Watched): Promi
   };
 }
 
-function ofRounds(rounds: readonly Round[]): { median: Round; worst: Round; rounds: readonly Round[] } {
+/** The rounds of a row, with the one in the middle by rate and the slowest. */
+export function ofRounds(rounds: readonly Round[]): { median: Round; worst: Round; rounds: readonly Round[] } {
   const byRate = rounds.toSorted((a, b) => a.rate - b.rate);
   const [worst] = byRate;
   const median = byRate[Math.floor((byRate.length - 1) / 2)];

@@ -12,6 +12,7 @@ import { requireNoDemoMerchant, requireSafe } from '../runtime/production.ts';
 import { readSettings, workerSettings } from '../runtime/settings.ts';
 import { createDataConverter, temporalConfig } from '../runtime/temporal.ts';
 import { paymentTaskQueue } from '../workflows/contract.ts';
+import { createBackgroundWorker } from './background-worker.ts';
 import { createDeliveryWorker } from './delivery-worker.ts';
 import { prepareNamespace } from './prepare-namespace.ts';
 import { temporalLogger } from './temporal-logger.ts';
@@ -39,7 +40,8 @@ runProcess(async () => {
   const connection = await NativeConnection.connect(connectionOptions);
   await prepareNamespace(connection, namespace, dataConverter, logger);
 
-  const common = { connection, namespace, dataConverter, workflowBundle, shutdownGraceTime };
+  const activitiesOnly = { connection, namespace, dataConverter, shutdownGraceTime };
+  const common = { ...activitiesOnly, workflowBundle };
   const metrics = createWorkerMetrics(db.pool);
   const metricsServer = await serveWorkerMetrics(settings, metrics, sdkMetrics, logger);
   const providers = observedProviders(createOurProviders(settings), reportProviderCall({ logger, metrics }));
@@ -47,14 +49,16 @@ runProcess(async () => {
   const deps = { db, providers, logger, metrics, publicApiUrl };
   const payments = await createPaymentWorker(common, deps, settings.WORKER_CACHED_WORKFLOWS_MAX);
   const deliveries = await createDeliveryWorker(common, settings, deps);
-  const running = runToEnd([payments, deliveries.worker], logger);
+  const background = await createBackgroundWorker(activitiesOnly, settings.DATABASE_URL, deps);
+  const workers = [payments, deliveries.worker, background.worker];
+  const running = runToEnd(workers, logger);
   await deliveries.keepDispatching();
   announceReady('worker', { task_queue: paymentTaskQueue, namespace });
   return async () => {
     deliveries.stopDispatching();
-    for (const worker of [payments, deliveries.worker]) worker.shutdown();
+    for (const worker of workers) worker.shutdown();
     await running;
-    await deliveries.close();
+    await Promise.all([deliveries.close(), background.close()]);
     await Promise.all([...providers.values()].map((provider) => provider.close()));
     await db.close();
     await connection.close();

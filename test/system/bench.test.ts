@@ -17,20 +17,22 @@ test('the benchmark measures payments whose webhooks arrive, refunds, what a key
     'bench/main.ts',
     '--quick',
     '--only',
-    'webhook,void,refund,known,read',
+    'webhook,void,refund,batch,known,read',
   ];
   const { stdout } = await run(process.execPath, args, { cwd: root });
   const kinds = [...stdout.matchAll(/^\| (\d+) +\| (\S+) +\| \d+\.\d \(/gm)].map(
     ([, clients, kind]) => `${kind} ${clients}`,
   );
   const access = ['open 1', 'known 1', 'open 24', 'known 24'];
+  const batches = ['floor 24', 'payment 4', 'beside 4'];
   const payments = ['floor 1', 'webhook 1', 'floor 24', 'webhook 24'];
-  expect(kinds).toEqual([...payments, 'floor 1', 'void 1', 'refund 1', ...access, 'read 24']);
+  expect(kinds).toEqual([...payments, 'floor 1', 'void 1', 'refund 1', ...batches, ...access, 'read 24']);
   expect(stdout).toMatch(/### Reads, with 3,000 payments stored/);
   for (const aim of [
     'with one webhook delivered',
     'one void alone',
     'one refund alone',
+    'subscriptions started by a batch',
     'a request with a key',
     'reads by id',
   ])
@@ -55,7 +57,7 @@ test('a comparison measures nothing else unless that is named, and the page gets
   expect([compared.against, compared.wants('payment'), compared.writes]).toEqual(['v1', false, ['against']]);
   const both = readOptions(['--against', 'v1', '--only', 'payment,capture,void,refund', '--write-docs']);
   expect([both.wants('payment'), both.wants('mail'), both.writes]).toEqual([true, false, ['movements', 'against']]);
-  expect(readOptions(['--write-docs']).writes).toEqual(['payments', 'movements', 'access', 'stored']);
+  expect(readOptions(['--write-docs']).writes).toEqual(['payments', 'movements', 'batches', 'access', 'stored']);
   expect(() => readOptions(['--only', 'refund', '--write-docs'])).toThrow('whole chapters');
   expect(() => readOptions(['--quick', '--write-docs'])).toThrow('whole chapters');
 });
@@ -65,12 +67,13 @@ test('the page in docs/ has a place for the report, and keeps what stands around
   const filled = withReport(page, {
     payments: 'one',
     movements: 'two',
+    batches: 'files',
     access: 'three',
     stored: 'four',
     against: 'five',
   });
   expect(filled).toMatch(
-    /one\n\n<!-- movements -->\n\ntwo\n\n<!-- access -->\n\nthree\n\n<!-- stored -->\n\nfour\n\n<!-- against -->\n\nfive\n\n/,
+    /one\n\n<!-- movements -->\n\ntwo\n\n<!-- batches -->\n\nfiles\n\n<!-- access -->\n\nthree\n\n<!-- stored -->\n\nfour\n\n<!-- against -->\n\nfive\n\n/,
   );
   expect(filled.length).toBeLessThan(page.length);
   expect(withReport(filled, { movements: 'another' })).toBe(filled.replace('\n\ntwo\n\n', '\n\nanother\n\n'));

@@ -210,7 +210,9 @@ async function strangersAnswers(): Promise<{ place: string; text: string }[]> {
 /** What is served only in a state that a drive does not bring about; `live` brings about those of users. */
 const mayBeRefused: ReadonlySet<string> = new Set(
   `capturePayment cancelPayment refundPayment getRefund returnPayer resolvePayment resolveRefund closeDiscrepancy
-   receiveProviderEvent createTokens refreshTokens acceptInvitation beginTotp confirmTotp changePassword`.split(/\s+/),
+   receiveProviderEvent updateBatch pauseBatch resumeBatch cancelBatch getInvoice getInvoicePage retrySubscription createTokens refreshTokens acceptInvitation beginTotp confirmTotp changePassword`.split(
+    /\s+/,
+  ),
 );
 
 test('canaries were sent to every operation, and taken wherever that can be', () => {

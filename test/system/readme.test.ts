@@ -77,6 +77,8 @@ describe('a stranger who follows the README', () => {
     expect(said, 'the demo').toContain('charged once.');
     expect(said, 'the second provider').toContain('"processor":"paypal"');
     expect(said, 'the secret of the webhook').toContain('whsec_');
+    expect(said, 'the first periods').toContain('"period_start":"2028-03-31T09:00:00.000Z"');
+    expect(said, 'the same file again').toContain('"existing": 50');
     expect(said, 'the mail').toContain('payer@example.com');
   }, 180_000);
 
