@@ -288,7 +288,7 @@ export const problemCatalogue = {
   body_too_large: {
     status: 413,
     title: 'The body is too large',
-    meaning: 'Nothing was done. Bodies are at most 64 KB, those of providers’ events 256 KB.',
+    meaning: 'Nothing was done. Bodies are at most 64 KB, those of providers’ events 256 KB, files of batches 64 MB.',
   },
   unsupported_media_type: {
     status: 415,

@@ -50,8 +50,8 @@ export async function prepare(world: World, apiKey: string): Promise<Prepared> {
     several(() => maker.subscription('paused', { plan_id: planId, trial_days: 14 })),
     several(() => maker.subscription('past_due', { plan_id: planId, payment_method: declinedCard })),
   ]);
-  const steered = await maker.pausedBatches();
-  const [resumed, canceled] = [await maker.pausedBatches(), await maker.pausedBatches()];
+  const steered = [await maker.pausedBatch()];
+  const [resumed, canceled] = [[await maker.pausedBatch()], [await maker.pausedBatch()]];
   const payments = [...captured, ...reserved, ...forCancel, partly];
   const values = {
     '/api/v1/payments/{id}/capture': idsIn([...reserved, partly]),
@@ -109,15 +109,11 @@ function makerOf(world: World, apiKey: string) {
       const found = status === 'paused' ? await posted(`/api/v1/subscriptions/${made.id}/pause`, {}) : made;
       return asIntended('the subscription', made.id, found.status, status);
     },
-    /** Some with rows that wait for a resume; files come in one by one. */
-    async pausedBatches(): Promise<string[]> {
-      const ids: string[] = [];
-      while (ids.length < spareCount) {
-        const query = { reference: randomUUID(), rate: '1' };
-        const { data } = (await postBatch(world.apiUrl, apiKey, paymentFile(3), { query })).body;
-        ids.push((await posted(`/api/v1/batches/${data.id}/pause`, {})).id);
-      }
-      return ids;
+    /** One with rows that wait for a resume; a merchant has few at a time, and the requests want to make some too. */
+    async pausedBatch(): Promise<string> {
+      const query = { reference: randomUUID(), rate: '1' };
+      const { data } = (await postBatch(world.apiUrl, apiKey, paymentFile(3), { query })).body;
+      return (await posted(`/api/v1/batches/${data.id}/pause`, {})).id;
     },
     /** Captures twice; the ids of both. */
     async captures(paymentId: string): Promise<string[]> {

@@ -64,6 +64,8 @@ describe('a payment of 25.99 USD', () => {
       capture: 'automatic',
       capture_before: null,
       captures: null,
+      subscription_id: null,
+      invoice_id: null,
       retry: null,
       routing: {
         rule: null,

@@ -7,7 +7,7 @@ import { startWorld, type World } from '../support/world.ts';
 
 const plan = {
   seed: Number(process.env['FUZZ_SEED'] ?? randomInt(2 ** 31)),
-  requests: Number(process.env['FUZZ_REQUESTS'] ?? 2_100),
+  requests: Number(process.env['FUZZ_REQUESTS'] ?? 3_600),
   concurrency: 8,
 };
 
