@@ -8,11 +8,11 @@ import {
   readAdvance,
   type UnsettledSubscription,
 } from '../prisma/test-clocks.ts';
-import { formatMoney } from '../workflows/domain/money.ts';
 import {
   clockMoved,
   type SubscriptionWorkflowInput,
   subscriptionStartOptions,
+  subscriptionSummary,
   subscriptionWorkflowType,
 } from '../workflows/subscription-contract.ts';
 import type { TestClockTurn } from '../workflows/test-clock-ports.ts';
@@ -124,9 +124,8 @@ async function inTurn<Item>(
 }
 
 async function tell(subscription: UnsettledSubscription): Promise<void> {
-  const { id: subscriptionId, merchantId, isTest, currency, billingCycle, externalId } = subscription;
-  const price = formatMoney({ amountMinor: BigInt(subscription.amountMinor), currency });
-  const summary = `${price} every ${billingCycle} · ${externalId}`;
+  const { id: subscriptionId, merchantId, isTest, amountMinor } = subscription;
+  const summary = subscriptionSummary({ ...subscription, amountMinor: BigInt(amountMinor) });
   const input: [SubscriptionWorkflowInput] = [{ subscriptionId, merchantId, isTest }];
   await getClient().workflow.signalWithStart(subscriptionWorkflowType, {
     ...subscriptionStartOptions({ subscriptionId, merchantId, summary }),

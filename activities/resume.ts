@@ -15,7 +15,7 @@ import {
 } from '../prisma/provider-events.ts';
 import { claimOverdueSubscriptions, type OverdueSubscription } from '../prisma/subscriptions.ts';
 import { listOpenTestClocks, type OpenTestClock } from '../prisma/test-clocks.ts';
-import { grpcCodeOf } from '../runtime/grpc.ts';
+import { grpcCodeOf, invalidArgument } from '../runtime/grpc.ts';
 import type { LogFields } from '../runtime/log-fields.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { type BatchWorkflowInput, batchStartOptions, batchWorkflowType } from '../workflows/batch-contract.ts';
@@ -174,9 +174,6 @@ async function tryToStart<Row extends { readonly id: string }>(
     return false;
   }
 }
-
-/** gRPC's INVALID_ARGUMENT. */
-const invalidArgument = 3;
 
 /** Whether an error is about this row alone: our own while preparing it, or Temporal's refusal of what we sent. */
 function isFaultOfOne(error: unknown): boolean {

@@ -9,7 +9,7 @@ import {
 } from '@temporalio/client';
 import type { RowToStart } from '../prisma/batch-rows.ts';
 import type { MerchantSettings } from '../prisma/merchant-settings.ts';
-import { grpcCodeOf } from '../runtime/grpc.ts';
+import { grpcCodeOf, invalidArgument } from '../runtime/grpc.ts';
 import type { StagedData, StagedPayment } from '../workflows/batch-ports.ts';
 import { type PaymentWorkflowInput, paymentStartOptions, paymentWorkflowType } from '../workflows/contract.ts';
 import type { BatchKind } from '../workflows/domain/batch.ts';
@@ -30,9 +30,6 @@ export interface BatchToStart {
   readonly kind: BatchKind;
   readonly routing: MerchantSettings['routing'];
 }
-
-/** gRPC's INVALID_ARGUMENT. */
-const invalidArgument = 3;
 
 const startTimeoutMs = 10_000;
 

@@ -1,6 +1,6 @@
 import { chargeKeyOf, movementIdOf } from '../workflows/domain/ids.ts';
 import { invariant } from '../workflows/domain/invariant.ts';
-import type { PaymentStatus } from '../workflows/domain/payment-status.ts';
+import { isFinal } from '../workflows/domain/payment-status.ts';
 import type { StepContext } from '../workflows/domain/step-result.ts';
 import {
   type ChargeEnd,
@@ -130,21 +130,12 @@ export async function loadSubscription(
       nextPlan: nextPlan === null ? null : planTermsOf(nextPlan),
       openInvoice: loaded.open_invoice === null ? null : invoiceOf(loaded.open_invoice),
       paidInvoices: (loaded.paid_invoices ?? []).map(invoiceOf),
-      chargeEnd: loaded.charge !== null && decided.has(loaded.charge.status) ? loaded.charge : null,
+      chargeEnd: loaded.charge !== null && isFinal(loaded.charge.status) ? loaded.charge : null,
       dunning: dunningTermsOf(loaded.settings),
       wishId: wish?.id ?? null,
     },
   };
 }
-
-/** How a payment stands when its charge has ended; what was refunded since was paid. */
-const decided: ReadonlySet<PaymentStatus> = new Set([
-  'captured',
-  'failed',
-  'canceled',
-  'partially_refunded',
-  'refunded',
-]);
 
 function dunningTermsOf(settings: unknown): StepContext['dunning'] {
   const { dunning } = readMerchantSettings(settings);

@@ -122,9 +122,15 @@ async function tryStep(db: Database, input: SubscriptionStepInput): Promise<Subs
   }
 }
 
+const planNotAvailable = {
+  kind: 'refused',
+  code: 'plan_not_available',
+  detail: 'There is no such plan, or it is archived.',
+} as const;
+
 function judge(loaded: LoadedSubscription, step: SubscriptionStep): StepResult {
   if (loaded.hasWishedPlan) return applyStep(loaded.subscription, step, loaded.context);
-  return { kind: 'refused', code: 'plan_not_available', detail: 'There is no such plan, or it is archived.' };
+  return planNotAvailable;
 }
 
 /** The step's own word on the open invoice, or what it was before. */
@@ -224,5 +230,5 @@ export async function previewSubscription(
   const loaded = await loadSubscription(db, { subscriptionId, merchantId }, given);
   if (loaded === null) return null;
   if (loaded.hasWishedPlan) return previewChange(loaded.subscription, wish, loaded.context);
-  return { kind: 'refused', code: 'plan_not_available', detail: 'There is no such plan, or it is archived.' };
+  return planNotAvailable;
 }

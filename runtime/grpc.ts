@@ -8,3 +8,6 @@ export function grpcCodeOf(error: unknown): number | null {
   if (isGrpcServiceError(error)) return error.code;
   return error instanceof Error && isGrpcServiceError(error.cause) ? error.cause.code : null;
 }
+
+/** gRPC's INVALID_ARGUMENT: the request itself is wrong, however often it is sent. */
+export const invalidArgument = 3;

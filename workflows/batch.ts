@@ -25,6 +25,7 @@ import {
   throttleBatch,
 } from './batch-contract.ts';
 import type { BatchPorts, BatchSnapshot, BatchWish } from './batch-ports.ts';
+import { code } from './board-text.ts';
 import { businessNow, businessNowText, waitUntil } from './clock.ts';
 import type { OperatorAct } from './contract.ts';
 import { isBatchOpen } from './domain/batch.ts';
@@ -222,7 +223,7 @@ function board(
     '| | |',
     '|---|---|',
     `| now | ${doing} |`,
-    `| reference | \`${reference.replaceAll(/[`|\r\n]/g, ' ')}\` |`,
+    `| reference | ${code(reference)} |`,
     `| merchant | \`${merchantId}\`, ${isTest ? 'test' : 'live'} mode |`,
     `| pace | ${ratePerSecond === null ? 'as fast as it goes' : `at most ${ratePerSecond} a second`} |`,
     ...Object.entries(rows).map(([state, count]) => `| ${state} | ${count} |`),
