@@ -5,7 +5,13 @@
 const packages = (...names) => names.map((name) => `node_modules/${name}/`);
 
 const table = {
-  'workflows/domain': { folders: ['workflows/domain'], packages: ['@noble/hashes', 'temporal-polyfill'], node: false },
+  'workflows/domain': {
+    folders: ['workflows/domain'],
+    packages: ['@noble/hashes'],
+    node: false,
+    not: 'workflows/domain/billing',
+  },
+  'workflows/domain/billing': { folders: ['workflows/domain'], packages: ['temporal-polyfill'], node: false },
   workflows: {
     folders: ['workflows'],
     packages: ['@temporalio/workflow', '@temporalio/common'],
@@ -72,6 +78,13 @@ const rules = Object.entries(table).map(([folder, { folders, packages: names, no
 module.exports = {
   forbidden: [
     ...rules,
+    {
+      name: 'billing-in-activities-alone',
+      comment: 'Workflows know types of billing only: no history depends on a table of time zones.',
+      severity: 'error',
+      from: { path: '^workflows/', pathNot: '^workflows/domain/billing/' },
+      to: { path: '^workflows/domain/billing/', dependencyTypesNot: ['type-only'] },
+    },
     {
       name: 'entry-points-are-roots',
       comment: 'Processes are composition roots: nobody imports them.',

@@ -80,7 +80,7 @@ function startOf(
   const { merchantId, isTest } = batch;
   const about = { merchantId, isTest };
   const { summary } = row.data as StagedData;
-  const priority = { priorityKey: batchPriority, fairnessKey: merchantId };
+  const priority = batchPriority(merchantId);
   if (batch.kind === 'subscriptions') {
     const { request } = row.data as StagedData<SubscriptionRequest>;
     const input: SubscriptionWorkflowInput = { ...about, subscriptionId: row.resourceId, request };

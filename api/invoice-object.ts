@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { InvoiceRow } from '../prisma/invoice-list.ts';
+import type { InvoiceLine, InvoiceLineKind, InvoiceReason } from '../workflows/domain/billing/subscription.ts';
 import { failureOf } from '../workflows/domain/failure.ts';
 import { formatMinor } from '../workflows/domain/money.ts';
-import type { InvoiceLine, InvoiceLineKind, InvoiceReason } from '../workflows/domain/subscription.ts';
 import { invoiceStatuses } from '../workflows/domain/subscription-status.ts';
 import { failureSchema, toFailureObject } from './failure-object.ts';
 import { requireForm } from './require-form.ts';

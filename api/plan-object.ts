@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { PlanRow, PlanVersionRow } from '../prisma/plans.ts';
-import { intervalUnits } from '../workflows/domain/billing-calendar.ts';
+import { intervalUnits } from '../workflows/domain/billing/calendar.ts';
 import { formatMinor, type ParsedMoney, parseMoney } from '../workflows/domain/money.ts';
 import { changeableFields } from './payment-fields.ts';
 import { requireForm } from './require-form.ts';

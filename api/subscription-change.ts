@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { findPlanTerms } from '../prisma/plans.ts';
 import type { SubscriptionRow } from '../prisma/subscription-list.ts';
+import type { ChangeWish } from '../workflows/domain/billing/subscription-act.ts';
 import { amountMinorMax } from '../workflows/domain/money.ts';
-import type { ChangeWish } from '../workflows/domain/subscription-act.ts';
 import type { ApiDeps } from './deps.ts';
 import type { Caller } from './principal.ts';
 import { planFaults, quantityField, requireNoFaults, type SubscriptionFault } from './subscription-request.ts';

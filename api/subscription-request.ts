@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { MerchantSettings } from '../prisma/merchant-settings.ts';
 import type { PlanStatus } from '../prisma/plans.ts';
-import { endOfMonth, isTimeZone } from '../workflows/domain/billing-calendar.ts';
+import { endOfMonth, isTimeZone } from '../workflows/domain/billing/calendar.ts';
+import type { PlanTerms, SubscriptionPaymentMethod } from '../workflows/domain/billing/subscription.ts';
 import { amountMinorMax } from '../workflows/domain/money.ts';
-import type { PlanTerms, SubscriptionPaymentMethod } from '../workflows/domain/subscription.ts';
 import type { SubscriptionRequest } from '../workflows/subscription-ports.ts';
 import type { Asking } from './asking.ts';
 import { type FieldError, Problem } from './errors.ts';

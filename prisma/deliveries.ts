@@ -1,4 +1,4 @@
-import type { FinalAction } from '../workflows/domain/dunning.ts';
+import type { FinalAction } from '../workflows/domain/billing/dunning.ts';
 import type { StoredEvent, StoredEventData } from '../workflows/domain/event.ts';
 import type { InvoiceStatus, SubscriptionStatus } from '../workflows/domain/subscription-status.ts';
 import { type Database, run } from './database.ts';

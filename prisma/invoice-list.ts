@@ -1,5 +1,5 @@
+import type { InvoiceLine, InvoiceReason } from '../workflows/domain/billing/subscription.ts';
 import type { PaymentFailureCode } from '../workflows/domain/failure.ts';
-import type { InvoiceLine, InvoiceReason } from '../workflows/domain/subscription.ts';
 import type { InvoiceStatus } from '../workflows/domain/subscription-status.ts';
 import { type Database, run } from './database.ts';
 import { type Conditions, filtered } from './filters.ts';

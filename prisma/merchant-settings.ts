@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { finalActions } from '../workflows/domain/billing/dunning.ts';
 import { isCurrency } from '../workflows/domain/currencies.ts';
-import { finalActions } from '../workflows/domain/dunning.ts';
 import { parseMoney } from '../workflows/domain/money.ts';
 
 const providers = z

@@ -1,5 +1,5 @@
-import type { IntervalUnit } from '../workflows/domain/billing-calendar.ts';
-import type { PlanTerms } from '../workflows/domain/subscription.ts';
+import type { IntervalUnit } from '../workflows/domain/billing/calendar.ts';
+import type { PlanTerms } from '../workflows/domain/billing/subscription.ts';
 import { type Database, run } from './database.ts';
 import { type Conditions, filtered } from './filters.ts';
 import type { Prisma } from './generated/client.ts';

@@ -1,5 +1,5 @@
+import type { SubscriptionActRefusal } from '../workflows/domain/billing/subscription-act.ts';
 import { actEventIdOf, auditIdOf } from '../workflows/domain/ids.ts';
-import type { SubscriptionActRefusal } from '../workflows/domain/subscription-act.ts';
 import type { SubscriptionStepInput } from '../workflows/subscription-ports.ts';
 import { type Database, run } from './database.ts';
 

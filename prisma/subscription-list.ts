@@ -1,6 +1,6 @@
-import type { Dunning } from '../workflows/domain/dunning.ts';
+import type { Dunning } from '../workflows/domain/billing/dunning.ts';
+import type { PendingChange } from '../workflows/domain/billing/subscription.ts';
 import { actEventIdOf } from '../workflows/domain/ids.ts';
-import type { PendingChange } from '../workflows/domain/subscription.ts';
 import type { SubscriptionStatus } from '../workflows/domain/subscription-status.ts';
 import { type Database, run } from './database.ts';
 import { type Conditions, filtered } from './filters.ts';

@@ -1,6 +1,5 @@
-import type { IntervalUnit } from '../workflows/domain/billing-calendar.ts';
-import type { Dunning } from '../workflows/domain/dunning.ts';
-import type { PaymentFailureCode } from '../workflows/domain/failure.ts';
+import type { IntervalUnit } from '../workflows/domain/billing/calendar.ts';
+import type { Dunning } from '../workflows/domain/billing/dunning.ts';
 import {
   billingCycleText,
   type Invoice,
@@ -12,7 +11,8 @@ import {
   type ResumeAnchor,
   type Subscription,
   type SubscriptionPaymentMethod,
-} from '../workflows/domain/subscription.ts';
+} from '../workflows/domain/billing/subscription.ts';
+import type { PaymentFailureCode } from '../workflows/domain/failure.ts';
 import type { InvoiceStatus, SubscriptionStatus } from '../workflows/domain/subscription-status.ts';
 
 /** A payment method as rows and the wire have it. */

@@ -1,7 +1,4 @@
-import { chargeKeyOf, movementIdOf } from '../workflows/domain/ids.ts';
-import { invariant } from '../workflows/domain/invariant.ts';
-import { isFinal } from '../workflows/domain/payment-status.ts';
-import type { StepContext } from '../workflows/domain/step-result.ts';
+import type { StepContext } from '../workflows/domain/billing/step-result.ts';
 import {
   type ChargeEnd,
   dueOf,
@@ -10,8 +7,11 @@ import {
   priceText,
   type RefundDue,
   type Subscription,
-} from '../workflows/domain/subscription.ts';
-import { isPlanWished, type SubscriptionStep } from '../workflows/domain/subscription-act.ts';
+} from '../workflows/domain/billing/subscription.ts';
+import { isPlanWished, type SubscriptionStep } from '../workflows/domain/billing/subscription-act.ts';
+import { chargeKeyOf, movementIdOf } from '../workflows/domain/ids.ts';
+import { invariant } from '../workflows/domain/invariant.ts';
+import { isFinal } from '../workflows/domain/payment-status.ts';
 import type { PaymentRequest } from '../workflows/ports.ts';
 import type { SubscriptionSnapshot, UnusedPart } from '../workflows/subscription-ports.ts';
 import { type Database, run } from './database.ts';
@@ -93,6 +93,13 @@ export interface LoadFor {
   /** The event that the wish would bring: `is_done` says whether it is there. */
   readonly wishEventId: string | null;
 }
+
+/** Where `hasWishedPlan` is false. */
+export const planNotAvailable = {
+  kind: 'refused',
+  code: 'plan_not_available',
+  detail: 'There is no such plan, or it is archived.',
+} as const;
 
 /** The subscription as it is now, or null. */
 export async function loadSubscription(

@@ -1,20 +1,19 @@
+import type { InvoiceChange } from '../workflows/domain/billing/invoicing.ts';
+import type { StepChange, StepResult } from '../workflows/domain/billing/step-result.ts';
+import type { Invoice } from '../workflows/domain/billing/subscription.ts';
+import type { SubscriptionStep } from '../workflows/domain/billing/subscription-act.ts';
+import { applyStep } from '../workflows/domain/billing/subscription-steps.ts';
 import { actEventIdOf, auditIdOf, eventIdOf } from '../workflows/domain/ids.ts';
 import { BrokenInvariant } from '../workflows/domain/invariant.ts';
-import type { InvoiceChange } from '../workflows/domain/invoicing.ts';
-import type { StepChange, StepResult } from '../workflows/domain/step-result.ts';
-import type { Invoice } from '../workflows/domain/subscription.ts';
-import type { ChangeWish, SubscriptionStep } from '../workflows/domain/subscription-act.ts';
-import { type ChangePreview, previewChange } from '../workflows/domain/subscription-preview.ts';
-import { applyStep } from '../workflows/domain/subscription-steps.ts';
 import type { SubscriptionStepAnswer, SubscriptionStepInput } from '../workflows/subscription-ports.ts';
 import { type Database, run, sqlStateOf } from './database.ts';
-import type { MerchantScope } from './payments.ts';
 import { changingColumns, columnsOf } from './subscription-row.ts';
 import {
   afterStep,
   dueColumnsOf,
   type LoadedSubscription,
   loadSubscription,
+  planNotAvailable,
   snapshotOf,
 } from './subscription-snapshot.ts';
 import { invoiceAuditWords, subscriptionAuditWords } from './subscription-words.ts';
@@ -122,12 +121,6 @@ async function tryStep(db: Database, input: SubscriptionStepInput): Promise<Subs
   }
 }
 
-const planNotAvailable = {
-  kind: 'refused',
-  code: 'plan_not_available',
-  detail: 'There is no such plan, or it is archived.',
-} as const;
-
 function judge(loaded: LoadedSubscription, step: SubscriptionStep): StepResult {
   if (loaded.hasWishedPlan) return applyStep(loaded.subscription, step, loaded.context);
   return planNotAvailable;
@@ -216,19 +209,4 @@ function invoiceColumns({ kind, invoice, event, ended }: InvoiceChange, { invoic
     from_status: 'open',
     ended: ended === undefined ? null : { payment_id: ended.paymentId, attempts: ended.attempts },
   };
-}
-
-/** What a change of plan or quantity would do now, by the rules that would make it; null: there is no such subscription. */
-export async function previewSubscription(
-  db: Database,
-  { merchantId }: MerchantScope,
-  subscriptionId: string,
-  wish: ChangeWish,
-  now: Date,
-): Promise<ChangePreview | Extract<StepResult, { kind: 'refused' }> | null> {
-  const given = { now: now.toISOString(), wish: { id: null, step: wish }, wishEventId: null };
-  const loaded = await loadSubscription(db, { subscriptionId, merchantId }, given);
-  if (loaded === null) return null;
-  if (loaded.hasWishedPlan) return previewChange(loaded.subscription, wish, loaded.context);
-  return planNotAvailable;
 }

@@ -1,4 +1,4 @@
-import type { InvoiceChange } from '../workflows/domain/invoicing.ts';
+import type { InvoiceChange } from '../workflows/domain/billing/invoicing.ts';
 import type { SubscriptionStatus } from '../workflows/domain/subscription-status.ts';
 
 /** The audit trail's words for how a subscription stands. */

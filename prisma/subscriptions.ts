@@ -1,7 +1,7 @@
-import { daysAfter } from '../workflows/domain/billing-calendar.ts';
+import { daysAfter } from '../workflows/domain/billing/calendar.ts';
+import type { PlanTerms, Subscription } from '../workflows/domain/billing/subscription.ts';
+import { begun } from '../workflows/domain/billing/subscription-steps.ts';
 import { auditIdOf, eventIdOf, isCustomerId } from '../workflows/domain/ids.ts';
-import type { PlanTerms, Subscription } from '../workflows/domain/subscription.ts';
-import { begun } from '../workflows/domain/subscription-steps.ts';
 import type {
   AcceptSubscription,
   SubscriptionAcceptance,

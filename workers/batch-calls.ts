@@ -98,7 +98,7 @@ export async function sendFile(access: Access, upload: Upload, say: (line: strin
   const key = upload.idempotencyKey ?? randomUUID();
   const query = new URLSearchParams({ kind: upload.kind, reference: upload.reference });
   if (upload.isDryRun) query.set('dry_run', 'true');
-  if (upload.rate !== null) query.set('rate', String(upload.rate));
+  if (upload.rate !== null) query.set('rate_per_second', String(upload.rate));
   const type = /\.(ndjson|jsonl)$/i.test(upload.path) ? 'application/x-ndjson' : 'text/csv';
   for (let tries = 1; ; tries++) {
     const sent = await request(access, `/api/v1/batches?${query.toString()}`, {

@@ -36,15 +36,13 @@ async function build(url: URL): Promise<void> {
 
 /**
  * Modules without state of their own: evaluated once per worker thread instead of once per workflow. All of the domain is
- * such, and the hash function that it uses; what computes with calendars is left to activities, and out of the bundle.
+ * such, and the hash function that it uses; the folder `billing` is computed in activities alone, and is not in the bundle.
  */
 async function statelessModules(): Promise<string[]> {
   const folder = new URL('workflows/domain/', root);
-  const names = (await readdir(folder)).filter((name) => !calendarModules.test(name));
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.ts'));
   return ['@noble/hashes/sha2.js', ...names.map((name) => fileURLToPath(new URL(name, folder)))];
 }
-
-const calendarModules = /^(billing-calendar|dunning|subscription(-(?!act|status).*)?|step-result)\.ts$/;
 
 /** Changes with every source that goes into the bundle, and with the versions of the packages in it. */
 async function fingerprint(): Promise<string> {

@@ -57,7 +57,7 @@ export function batchStartOptions(batch: {
     workflowId: batch.batchId,
     taskQueue: paymentTaskQueue,
     workflowTaskTimeout: '5 seconds',
-    priority: { priorityKey: batchPriority, fairnessKey: batch.merchantId },
+    priority: batchPriority(batch.merchantId),
     staticSummary: batch.summary,
     typedSearchAttributes: [
       { key: { name: 'MerchantId', type: 'KEYWORD' }, value: batch.merchantId },

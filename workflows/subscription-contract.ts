@@ -1,8 +1,8 @@
 import type { SearchAttributePair } from '@temporalio/common';
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import { type OperatorAct, paymentTaskQueue } from './contract.ts';
+import type { ResumeAnchor, SubscriptionPaymentMethod } from './domain/billing/subscription.ts';
 import { formatMoney } from './domain/money.ts';
-import type { ResumeAnchor, SubscriptionPaymentMethod } from './domain/subscription.ts';
 import type { SubscriptionRefusal, SubscriptionRequest } from './subscription-ports.ts';
 
 /** The name as histories store it: part of the public API. */
@@ -110,8 +110,8 @@ export interface SubscriptionView {
 
 /** Of renewals: nobody waits for them, so they give way to what somebody waits for. Temporal's default is 3. */
 export const backgroundPriority = 4;
-/** Of what batches start: it comes last. */
-export const batchPriority = 5;
+/** Of batches and what they start: it comes last, and merchants take turns. */
+export const batchPriority = (merchantId: string) => ({ priorityKey: 5, fairnessKey: merchantId }) as const;
 
 /** What operators read in Temporal's lists: "25.99 USD every month · order-17". */
 export function subscriptionSummary(subscription: {

@@ -1,5 +1,5 @@
-import type { DueStep, SubscriptionPaymentMethod } from './domain/subscription.ts';
-import type { SubscriptionActRefusal, SubscriptionStep } from './domain/subscription-act.ts';
+import type { DueStep, SubscriptionPaymentMethod } from './domain/billing/subscription.ts';
+import type { SubscriptionActRefusal, SubscriptionStep } from './domain/billing/subscription-act.ts';
 import type { SubscriptionStatus } from './domain/subscription-status.ts';
 import type { MovementRequest, PaymentRequest } from './ports.ts';
 

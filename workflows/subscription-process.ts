@@ -1,26 +1,19 @@
 import { condition, currentUpdateInfo, setHandler } from '@temporalio/workflow';
 import { databaseStep } from './ask-of-the-world.ts';
 import { businessNowText } from './clock.ts';
+import type { SubscriptionStep, SubscriptionWish } from './domain/billing/subscription-act.ts';
 import { invariant } from './domain/invariant.ts';
-import type { SubscriptionStep, SubscriptionWish } from './domain/subscription-act.ts';
-import { patiently, type Question, refuse, requireAct, requireQuestion } from './guards.ts';
+import { patiently, type Question, refuse, requireQuestion } from './guards.ts';
+import { type Act, subscriptionActs } from './subscription-acts.ts';
 import {
   type AwaitedSubscription,
   awaitSubscription,
-  cancelSubscription,
-  changeSubscription,
   clockMoved,
   getSubscription,
-  moveBillingDate,
-  pauseSubscription,
-  resumeSubscription,
-  retrySubscription,
   type SubscriptionAct,
   type SubscriptionActed,
   type SubscriptionWorkflowInput,
-  skipPeriod,
 } from './subscription-contract.ts';
-import { requireChange, requireInstant, requireOneOf } from './subscription-guards.ts';
 import type {
   SubscriptionPorts,
   SubscriptionRefusal,
@@ -72,82 +65,13 @@ export class SubscriptionProcess {
       patiently((asked: SubscriptionQuestion) => this.#stored(asked)),
       { validator: requireQuestion },
     );
-    setHandler(
-      pauseSubscription,
-      patiently((act) =>
-        this.#want('pause', act, { kind: 'pause', resumesAt: act.resumesAt ?? null, anchor: act.anchor ?? 'keep' }),
-      ),
-      {
-        validator: (act) => {
-          this.#mayAct(act);
-          requireInstant('resumesAt', act.resumesAt);
-          requireOneOf('anchor', act.anchor, ['keep', 'shift']);
-        },
-      },
-    );
-    setHandler(
-      resumeSubscription,
-      patiently((act) => this.#want('resume', act, { kind: 'resume', anchor: act.anchor ?? null })),
-      {
-        validator: (act) => {
-          this.#mayAct(act);
-          requireOneOf('anchor', act.anchor, ['keep', 'shift']);
-        },
-      },
-    );
-    setHandler(
-      cancelSubscription,
-      patiently((act) =>
-        this.#want('cancel', act, { kind: 'cancel', when: act.when ?? 'now', refund: act.refund ?? 'none' }),
-      ),
-      {
-        validator: (act) => {
-          this.#mayAct(act);
-          requireOneOf('when', act.when, ['now', 'period_end']);
-          requireOneOf('refund', act.refund, ['none', 'unused']);
-        },
-      },
-    );
-    setHandler(
-      changeSubscription,
-      patiently((act) =>
-        this.#want('change', act, {
-          kind: 'change',
-          planId: act.planId ?? null,
-          planVersion: act.planVersion ?? null,
-          quantity: act.quantity ?? null,
-          effective: act.effective ?? null,
-          paymentMethod: act.paymentMethod ?? null,
-          cancelAtPeriodEnd: act.cancelAtPeriodEnd ?? null,
-        }),
-      ),
-      {
-        validator: (act) => {
-          this.#mayAct(act);
-          requireChange(act);
-        },
-      },
-    );
-    setHandler(
-      retrySubscription,
-      patiently((act) => this.#want('retry', act, { kind: 'retry_now' })),
-      { validator: (act) => this.#mayAct(act) },
-    );
-    setHandler(
-      skipPeriod,
-      patiently((act) => this.#want('skip', act, { kind: 'skip' })),
-      { validator: (act) => this.#mayAct(act) },
-    );
-    setHandler(
-      moveBillingDate,
-      patiently((act) => this.#want('move_date', act, { kind: 'move_date', to: act.to })),
-      {
-        validator: (act) => {
-          this.#mayAct(act);
-          requireInstant('to', act.to, 'needed');
-        },
-      },
-    );
+    this.#grant(subscriptionActs.pause);
+    this.#grant(subscriptionActs.resume);
+    this.#grant(subscriptionActs.cancel);
+    this.#grant(subscriptionActs.change);
+    this.#grant(subscriptionActs.retry);
+    this.#grant(subscriptionActs.skip);
+    this.#grant(subscriptionActs.moveDate);
     setHandler(clockMoved, () => {
       this.isStale = true;
     });
@@ -223,10 +147,23 @@ export class SubscriptionProcess {
     return databaseStep<SubscriptionStepAnswer, SubscriptionPorts>(summary, (ports) => ports.stepSubscription(input));
   }
 
-  #mayAct(act: SubscriptionAct): void {
-    requireAct(act);
-    if (this.#row?.status === 'canceled' || this.#row?.status === 'completed') {
-      refuse(`the subscription is ${this.#row.status}`, 'subscription_ended');
+  #grant<Asked extends SubscriptionAct>({ name, update, check, wish }: Act<Asked>): void {
+    setHandler(
+      update,
+      patiently((asked: Asked) => this.#want(name, asked, wish(asked))),
+      {
+        validator: (asked: Asked) => {
+          check(asked);
+          this.#refuseWhereEnded();
+        },
+      },
+    );
+  }
+
+  #refuseWhereEnded(): void {
+    const status = this.#row?.status;
+    if (status === 'canceled' || status === 'completed') {
+      refuse(`the subscription is ${status}`, 'subscription_ended');
     }
   }
 

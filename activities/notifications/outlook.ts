@@ -1,6 +1,6 @@
 import type { PayerSubscription } from '../../prisma/deliveries.ts';
+import type { FinalAction } from '../../workflows/domain/billing/dunning.ts';
 import { dateText } from '../../workflows/domain/date-text.ts';
-import type { FinalAction } from '../../workflows/domain/dunning.ts';
 
 const finalWords: Readonly<Record<FinalAction, string>> = {
   cancel: 'your subscription will be canceled',

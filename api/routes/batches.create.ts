@@ -38,7 +38,7 @@ const query = z.strictObject({
     .transform((text) => text === 'true')
     .default(false)
     .meta({ type: 'boolean', default: false, description: 'Only check the file: nothing starts' }),
-  rate: z
+  rate_per_second: z
     .string()
     .regex(/^(?:[1-9]\d{0,2}|1000)$/, `must be a whole number from 1 to ${ratePerSecondMax}`)
     .transform(Number)
@@ -115,7 +115,7 @@ function newBatch(
   caller: Caller,
   key: string,
 ): NewBatch {
-  const { kind, reference, dry_run: isDryRun, rate = null } = asked;
+  const { kind, reference, dry_run: isDryRun, rate_per_second: ratePerSecond = null } = asked;
   const { merchantId, isTest, actor } = caller;
   return {
     id: batchIdOf({ merchantId, isTest, idempotencyKey: key }),
@@ -125,7 +125,7 @@ function newBatch(
     kind,
     format: file.format,
     isDryRun,
-    ratePerSecond: rate,
+    ratePerSecond,
     actor,
     origin,
     correlationId: requestId,

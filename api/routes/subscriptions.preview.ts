@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { previewSubscription } from '../../prisma/subscription-steps.ts';
-import type { InvoiceDraft } from '../../workflows/domain/invoicing.ts';
+import { previewSubscription } from '../../prisma/subscription-preview.ts';
+import type { InvoiceDraft } from '../../workflows/domain/billing/invoicing.ts';
+import type { ChangePreview } from '../../workflows/domain/billing/subscription-preview.ts';
 import { formatMinor } from '../../workflows/domain/money.ts';
-import type { ChangePreview } from '../../workflows/domain/subscription-preview.ts';
 import { Problem } from '../errors.ts';
 import { invoiceSchema, toInvoiceLine } from '../invoice-object.ts';
 import { requireSubscription } from '../require-subscription.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { beginAdvance, type TestClockRow } from '../../prisma/test-clocks.ts';
-import { periodStart } from '../../workflows/domain/billing-calendar.ts';
+import { periodStart } from '../../workflows/domain/billing/calendar.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../errors.ts';
 import { instantMember } from '../instant.ts';

@@ -6,7 +6,7 @@ import {
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
 import { grpcCodeOf } from '../../runtime/grpc.ts';
-import type { SubscriptionActRefusal } from '../../workflows/domain/subscription-act.ts';
+import type { SubscriptionActRefusal } from '../../workflows/domain/billing/subscription-act.ts';
 import type { MovementRefusal, PaymentRefusal } from '../../workflows/ports.ts';
 import type { SubscriptionRefusal } from '../../workflows/subscription-ports.ts';
 

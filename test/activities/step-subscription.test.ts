@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stepSubscription } from '../../activities/step-subscription.ts';
 import { createMerchant } from '../../prisma/merchants.ts';
-import type { SubscriptionWish } from '../../workflows/domain/subscription-act.ts';
+import type { SubscriptionWish } from '../../workflows/domain/billing/subscription-act.ts';
 import { accepted, aPlan, aStep, scope } from '../prisma/subscription-world.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
 import { depsWith } from './ground.ts';

@@ -80,7 +80,7 @@ const spools = () => readdirSync(tmpdir()).filter((name) => name.startsWith('pay
 
 describe('a good file', () => {
   test('is staged row by row under ids that reference and key give, and its workflow is started', async () => {
-    const { status, headers, body } = await send(paymentFile(3), { query: { rate: '7' }, key: 'k1' });
+    const { status, headers, body } = await send(paymentFile(3), { query: { rate_per_second: '7' }, key: 'k1' });
     const id = batchIdOf({ merchantId, isTest: true, idempotencyKey: 'k1' });
     expect([status, headers.get('location'), headers.get('idempotency-key')]).toEqual([
       202,
@@ -299,7 +299,7 @@ describe('a file with errors', () => {
     ['reference', { reference: '' }],
     ['reference', { reference: '=1+1' }],
     ['dry_run', { dry_run: 'yes' }],
-    ['rate', { rate: '1001' }],
+    ['rate_per_second', { rate_per_second: '1001' }],
   ])('of the address is refused too: %s', async (parameter, query) => {
     const { problem } = await send(paymentFile(1), { query });
     expect(problem).toMatchObject({

@@ -111,7 +111,7 @@ function makerOf(world: World, apiKey: string) {
     },
     /** One with rows that wait for a resume; a merchant has few at a time, and the requests want to make some too. */
     async pausedBatch(): Promise<string> {
-      const query = { reference: randomUUID(), rate: '1' };
+      const query = { reference: randomUUID(), rate_per_second: '1' };
       const { data } = (await postBatch(world.apiUrl, apiKey, paymentFile(3), { query })).body;
       return (await posted(`/api/v1/batches/${data.id}/pause`, {})).id;
     },

@@ -105,7 +105,11 @@ export function realisticValues({ inboxUrl }: World): Hints {
 
 /** The same for one operation alone, by its id. Who decides here says what really happened: the money must be right in the end. */
 export const valuesOfOperations: Readonly<Record<string, Hints>> = {
-  createBatch: { kind: fc.constant('payments'), reference: fc.uuid(), rate: fc.integer({ min: 100, max: 1_000 }) },
+  createBatch: {
+    kind: fc.constant('payments'),
+    reference: fc.uuid(),
+    rate_per_second: fc.integer({ min: 100, max: 1_000 }),
+  },
   listBatches: { kind: fc.constant('payments'), status: fc.constantFrom('running', 'completed', 'canceled') },
   capturePayment: { amount: part },
   refundPayment: { amount: part },

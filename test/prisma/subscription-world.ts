@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { makePlan, type NewTerms } from '../../prisma/plans.ts';
 import { stepSubscription } from '../../prisma/subscription-steps.ts';
 import { acceptSubscription } from '../../prisma/subscriptions.ts';
+import type { SubscriptionStep } from '../../workflows/domain/billing/subscription-act.ts';
 import { failureOf, type PaymentFailureCode } from '../../workflows/domain/failure.ts';
 import { planIdOf, subscriptionIdOf } from '../../workflows/domain/ids.ts';
-import type { SubscriptionStep } from '../../workflows/domain/subscription-act.ts';
 import type {
   AcceptSubscription,
   SubscriptionRequest,

@@ -3,9 +3,10 @@ import type { Submitted } from '../../api/temporal/payment-client.ts';
 import type { KnownSubscription, SubscriptionClient } from '../../api/temporal/subscription-client.ts';
 import { stepSubscription } from '../../prisma/subscription-steps.ts';
 import { acceptSubscription } from '../../prisma/subscriptions.ts';
+import type { DueStep } from '../../workflows/domain/billing/subscription.ts';
+import type { SubscriptionStep } from '../../workflows/domain/billing/subscription-act.ts';
 import { failureOf, type PaymentFailureCode } from '../../workflows/domain/failure.ts';
-import type { DueStep } from '../../workflows/domain/subscription.ts';
-import type { SubscriptionStep, SubscriptionWish } from '../../workflows/domain/subscription-act.ts';
+import { type Act, subscriptionActs } from '../../workflows/subscription-acts.ts';
 import type { SubscriptionAct } from '../../workflows/subscription-contract.ts';
 import type { SubscriptionSnapshot } from '../../workflows/subscription-ports.ts';
 import type { TestDatabase } from './database.ts';
@@ -49,14 +50,17 @@ export function playSubscriptions(database: TestDatabase): PlayedSubscriptions {
   const { db, admin } = database;
   const now = () => new Date().toISOString();
 
-  async function grant(name: string, known: KnownSubscription, act: SubscriptionAct, wish: SubscriptionWish) {
-    const { subscriptionId, merchantId } = known;
-    const wishId = `${name}:${act.key ?? ''}`;
-    const by = { actor: act.actor, origin: 'workflow', reason: act.reason, fromVersion: null, wishId, updateId: null };
-    const answer = await stepSubscription(db, { ...by, subscriptionId, merchantId, step: wish, now: now() });
-    const { kind } = answer;
-    return kind === 'refused' ? { kind, code: answer.code, detail: answer.detail } : ({ kind: 'stored' } as const);
-  }
+  const granting =
+    <Asked extends SubscriptionAct>({ name, wish }: Act<Asked>) =>
+    async ({ subscriptionId, merchantId }: KnownSubscription, asked: Asked) => {
+      const wishId = `${name}:${asked.key ?? ''}`;
+      const { actor, reason } = asked;
+      const by = { actor, origin: 'workflow', reason, fromVersion: null, wishId, updateId: null };
+      const step = wish(asked);
+      const answer = await stepSubscription(db, { ...by, subscriptionId, merchantId, step, now: now() });
+      const { kind } = answer;
+      return kind === 'refused' ? { kind, code: answer.code, detail: answer.detail } : ({ kind: 'stored' } as const);
+    };
 
   async function take(id: string, step: SubscriptionStep): Promise<SubscriptionSnapshot> {
     const { merchantId } = await db.prisma.subscription.findUniqueOrThrow({ where: { id } });
@@ -71,22 +75,11 @@ export function playSubscriptions(database: TestDatabase): PlayedSubscriptions {
         return answer.kind === 'refused' ? answer : { kind: 'stored' };
       },
       resumeWorkflow: () => Promise.resolve(null),
-      pause: (known, act) =>
-        grant('pause', known, act, { kind: 'pause', resumesAt: act.resumesAt ?? null, anchor: act.anchor ?? 'keep' }),
-      resume: (known, act) => grant('resume', known, act, { kind: 'resume', anchor: act.anchor ?? null }),
-      cancel: (known, act) =>
-        grant('cancel', known, act, { kind: 'cancel', when: act.when ?? 'now', refund: act.refund ?? 'none' }),
-      change: (known, act) =>
-        grant('change', known, act, {
-          kind: 'change',
-          planId: act.planId ?? null,
-          planVersion: act.planVersion ?? null,
-          quantity: act.quantity ?? null,
-          effective: act.effective ?? null,
-          paymentMethod: act.paymentMethod ?? null,
-          cancelAtPeriodEnd: act.cancelAtPeriodEnd ?? null,
-        }),
-      retry: (known, act) => grant('retry', known, act, { kind: 'retry_now' }),
+      pause: granting(subscriptionActs.pause),
+      resume: granting(subscriptionActs.resume),
+      cancel: granting(subscriptionActs.cancel),
+      change: granting(subscriptionActs.change),
+      retry: granting(subscriptionActs.retry),
     },
     step: (id, kind) => take(id, { kind }),
     async endCharge(id, end) {

@@ -1,7 +1,5 @@
-import type { DunningTerms } from '../../workflows/domain/dunning.ts';
-import { type DeclineCode, declineClasses } from '../../workflows/domain/failure.ts';
-import { subscriptionIdOf } from '../../workflows/domain/ids.ts';
-import type { StepContext, StepResult } from '../../workflows/domain/step-result.ts';
+import type { DunningTerms } from '../../workflows/domain/billing/dunning.ts';
+import type { StepContext, StepResult } from '../../workflows/domain/billing/step-result.ts';
 import {
   type ChargeEnd,
   dueOf,
@@ -9,15 +7,17 @@ import {
   type PlanTerms,
   type Subscription,
   type SubscriptionPaymentMethod,
-} from '../../workflows/domain/subscription.ts';
+} from '../../workflows/domain/billing/subscription.ts';
 import {
   type ChangeWish,
   isPlanWished,
   type SubscriptionStep,
   type SubscriptionWish,
-} from '../../workflows/domain/subscription-act.ts';
-import { previewChange } from '../../workflows/domain/subscription-preview.ts';
-import { applyStep, begun } from '../../workflows/domain/subscription-steps.ts';
+} from '../../workflows/domain/billing/subscription-act.ts';
+import { previewChange } from '../../workflows/domain/billing/subscription-preview.ts';
+import { applyStep, begun } from '../../workflows/domain/billing/subscription-steps.ts';
+import { type DeclineCode, declineClasses } from '../../workflows/domain/failure.ts';
+import { subscriptionIdOf } from '../../workflows/domain/ids.ts';
 
 /** A plan: 30.00 USD every month, without trial, fee or end, unless the test wants otherwise. */
 export function aPlan(terms: Partial<PlanTerms> = {}): PlanTerms {

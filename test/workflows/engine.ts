@@ -40,7 +40,8 @@ export async function startEngine(others: object = {}): Promise<Engine> {
   const dbFilename = join(folder, 'temporal.db');
   const spec = await temporalProcess(source.path, { ip: host, port, uiPort: null, dbFilename, searchAttributes });
   const server = testProcess(spec, join(folder, 'temporal.log'));
-  const [codePath] = await Promise.all([workflowBundlePath(), server.start()]);
+  const codePath = await workflowBundlePath(); // before there is a server that nobody would stop
+  await server.start();
 
   Runtime.install({ logger: new DefaultLogger('ERROR', () => undefined), shutdownSignals: [] });
   const address = `${host}:${port}`;

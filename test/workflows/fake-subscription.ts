@@ -1,5 +1,5 @@
 import { ApplicationFailure, activityInfo } from '@temporalio/activity';
-import type { SubscriptionStep } from '../../workflows/domain/subscription-act.ts';
+import type { SubscriptionStep } from '../../workflows/domain/billing/subscription-act.ts';
 import type {
   AcceptSubscription,
   SubscriptionAcceptance,

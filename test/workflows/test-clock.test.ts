@@ -1,26 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { ApplicationFailure } from '@temporalio/activity';
-import { Client, Connection } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { failureConverterPath } from '../../runtime/temporal.ts';
-import { findTemporalProgram, temporalProcess } from '../../workers/dev/temporal-server.ts';
-import { workflowBundlePath } from '../../workers/workflow-bundle.ts';
-import { backgroundTaskQueue, paymentTaskQueue, searchAttributes } from '../../workflows/contract.ts';
 import { clockAsked, testClockStartOptions, testClockWorkflowType } from '../../workflows/test-clock-contract.ts';
 import type { TestClockPorts, TestClockTurn } from '../../workflows/test-clock-ports.ts';
-import { testProcess } from '../support/test-process.ts';
 import { until } from '../support/until.ts';
-import { freePorts } from '../support/world.ts';
+import { type Engine, startEngine } from './engine.ts';
 
 /** What a clock's turns come to, by its id. */
 const fakes = new Map<string, (turn: number) => Promise<TestClockTurn> | TestClockTurn>();
 const turns = new Map<string, number>();
-const closing: (() => unknown)[] = [];
-let client: Client;
 
 const ports: TestClockPorts = {
   advanceTestClock: async ({ clockId }) => {
@@ -32,56 +20,11 @@ const ports: TestClockPorts = {
   },
 };
 
+let engine: Engine;
 beforeAll(async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'clock-workflows-'));
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TEMPORAL_')));
-  const source = await findTemporalProgram({ dataDir: folder, env, say: () => undefined });
-  if (source.kind !== 'program') throw new Error('tests start their own Temporal server');
-  const [port = 0] = await freePorts(1);
-  const dbFilename = join(folder, 'temporal.db');
-  const spec = await temporalProcess(source.path, {
-    ip: '127.0.0.1',
-    port,
-    uiPort: null,
-    dbFilename,
-    searchAttributes,
-  });
-  const server = testProcess(spec, join(folder, 'temporal.log'));
-  const [codePath] = await Promise.all([workflowBundlePath(), server.start()]);
-  Runtime.install({ logger: new DefaultLogger('ERROR', () => undefined), shutdownSignals: [] });
-  const address = `127.0.0.1:${port}`;
-  const dataConverter = { failureConverterPath };
-  const connection = await NativeConnection.connect({ address });
-  const clientConnection = await Connection.connect({ address });
-  client = new Client({ connection: clientConnection, dataConverter });
-  const worker = await Worker.create({
-    connection,
-    dataConverter,
-    taskQueue: paymentTaskQueue,
-    workflowBundle: { codePath },
-    shutdownForceTime: '5 seconds',
-  });
-  const background = await Worker.create({
-    connection,
-    dataConverter,
-    taskQueue: backgroundTaskQueue,
-    activities: ports,
-    shutdownForceTime: '5 seconds',
-  });
-  const workers = [worker, background];
-  const running = Promise.all(workers.map((one) => one.run()));
-  running.catch(() => undefined); // shows in the tests, which then wait in vain
-  closing.push(async () => {
-    for (const one of workers) one.shutdown();
-    await running.catch(() => undefined);
-    await Promise.allSettled([clientConnection.close(), connection.close()]);
-    await server.kill();
-    rmSync(folder, { recursive: true, force: true });
-  });
+  engine = await startEngine(ports);
 });
-afterAll(async () => {
-  for (const close of closing) await close();
-});
+afterAll(() => engine?.close());
 
 const target = '2026-12-31T00:00:00.000Z';
 const at = (day: number, waitingFor: readonly string[] = []): TestClockTurn => ({
@@ -95,7 +38,8 @@ const arrived: TestClockTurn = { now: target, target: null, waitingFor: [] };
 async function start(fake: (turn: number) => Promise<TestClockTurn> | TestClockTurn) {
   const input = { clockId: `clk_${randomUUID()}`, merchantId: 'mer_1' };
   fakes.set(input.clockId, fake);
-  const handle = await client.workflow.start(testClockWorkflowType, { ...testClockStartOptions(input), args: [input] });
+  const options = { ...testClockStartOptions(input), args: [input] as [typeof input] };
+  const handle = await engine.client.workflow.start(testClockWorkflowType, options);
   return { id: input.clockId, handle, turns: () => turns.get(input.clockId) };
 }
 
@@ -138,11 +82,11 @@ describe.concurrent('the workflow of a test clock', () => {
   test('continues as new before its history is long', async () => {
     const clock = await start((turn) => (turn < 30 ? at(turn) : arrived));
     const first = await clock.handle.fetchHistory();
-    expect(await client.workflow.getHandle(clock.id).result()).toEqual({ now: target });
+    expect(await engine.client.workflow.getHandle(clock.id).result()).toEqual({ now: target });
     expect(clock.turns()).toBe(30);
-    const { runId } = await client.workflow.getHandle(clock.id).describe();
+    const { runId } = await engine.client.workflow.getHandle(clock.id).describe();
     expect(runId).not.toBe(clock.handle.firstExecutionRunId);
-    const { events } = await client.workflow.getHandle(clock.id, runId).fetchHistory();
+    const { events } = await engine.client.workflow.getHandle(clock.id, runId).fetchHistory();
     expect(Math.max(first.events?.length ?? 0, events?.length ?? 0)).toBeLessThan(100);
   });
 });

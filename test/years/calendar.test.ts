@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { periodStart } from '../../workflows/domain/billing-calendar.ts';
+import { periodStart } from '../../workflows/domain/billing/calendar.ts';
 import { later } from './calendar.ts';
 
 const instants = fc.integer({ min: Date.UTC(2026, 0, 2), max: Date.UTC(2030, 11, 31) });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Invoice } from '../../workflows/domain/subscription.ts';
-import { aCard, aChange, aPlan, SubscriptionLife, wishes } from '../support/subscription-life.ts';
+import type { Invoice } from '../../../workflows/domain/billing/subscription.ts';
+import { aCard, aChange, aPlan, SubscriptionLife, wishes } from '../../support/subscription-life.ts';
 
 const dateOf = (instant: Date | null) => instant?.toISOString().slice(0, 10) ?? null;
 const spanOf = ({ cycle, periodStart, periodEnd }: Invoice) => `${cycle}: ${dateOf(periodStart)} ${dateOf(periodEnd)}`;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import type { InvoiceDraft } from '../../workflows/domain/invoicing.ts';
-import type { Invoice } from '../../workflows/domain/subscription.ts';
-import type { ChangeWish } from '../../workflows/domain/subscription-act.ts';
-import { aCard, aChange, aPlan, SubscriptionLife, wishes } from '../support/subscription-life.ts';
+import type { InvoiceDraft } from '../../../workflows/domain/billing/invoicing.ts';
+import type { Invoice } from '../../../workflows/domain/billing/subscription.ts';
+import type { ChangeWish } from '../../../workflows/domain/billing/subscription-act.ts';
+import { aCard, aChange, aPlan, SubscriptionLife, wishes } from '../../support/subscription-life.ts';
 
 const month = { unit: 'month', count: 1 } as const;
 const more = aPlan({ planId: 'pln_more', amountMinor: 6000n });

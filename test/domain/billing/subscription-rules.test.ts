@@ -1,20 +1,20 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { BillingInterval } from '../../workflows/domain/billing-calendar.ts';
-import { finalActions } from '../../workflows/domain/dunning.ts';
-import { type Span, unusedPart } from '../../workflows/domain/proration.ts';
-import type { StepChange } from '../../workflows/domain/step-result.ts';
+import type { BillingInterval } from '../../../workflows/domain/billing/calendar.ts';
+import { finalActions } from '../../../workflows/domain/billing/dunning.ts';
+import { type Span, unusedPart } from '../../../workflows/domain/billing/proration.ts';
+import type { StepChange } from '../../../workflows/domain/billing/step-result.ts';
 import {
   type ChargeEnd,
   dueOf,
   type Invoice,
   type InvoiceLine,
   type Subscription,
-} from '../../workflows/domain/subscription.ts';
-import type { SubscriptionStep } from '../../workflows/domain/subscription-act.ts';
-import { isSameLength } from '../../workflows/domain/subscription-changes.ts';
-import { isEnded, subscriptionTransitions } from '../../workflows/domain/subscription-status.ts';
-import { aCard, aChange, aPlan, SubscriptionLife, wishes } from '../support/subscription-life.ts';
+} from '../../../workflows/domain/billing/subscription.ts';
+import type { SubscriptionStep } from '../../../workflows/domain/billing/subscription-act.ts';
+import { isSameLength } from '../../../workflows/domain/billing/subscription-changes.ts';
+import { isEnded, subscriptionTransitions } from '../../../workflows/domain/subscription-status.ts';
+import { aCard, aChange, aPlan, SubscriptionLife, wishes } from '../../support/subscription-life.ts';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;

@@ -1,6 +1,11 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Dunning, type DunningTerms, dunningAfterDecline, dunningAtTry } from '../../workflows/domain/dunning.ts';
+import {
+  type Dunning,
+  type DunningTerms,
+  dunningAfterDecline,
+  dunningAtTry,
+} from '../../../workflows/domain/billing/dunning.ts';
 
 const ladder: DunningTerms = { retryDays: [1, 3, 5, 7], graceDays: 3, finalAction: 'cancel' };
 const first = '2026-03-01T10:00:00.000Z';

@@ -1,5 +1,5 @@
-import { chargeKeyOf, invoiceIdOf, paymentIdOf } from './ids.ts';
-import { formatMinor } from './money.ts';
+import { chargeKeyOf, invoiceIdOf, paymentIdOf } from '../ids.ts';
+import { formatMinor } from '../money.ts';
 import { type Span, unusedPart } from './proration.ts';
 import type { Invoice, InvoiceLine, InvoiceReason, PlanTerms, Subscription } from './subscription.ts';
 

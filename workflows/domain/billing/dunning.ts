@@ -1,4 +1,4 @@
-import { daysAfter } from './billing-calendar.ts';
+import { daysAfter } from './calendar.ts';
 
 /** What becomes of a subscription whose invoice nobody paid. */
 export const finalActions = ['cancel', 'unpaid', 'pause'] as const;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { type DueStep, dueOf } from '../../workflows/domain/subscription.ts';
-import type { SubscriptionStep } from '../../workflows/domain/subscription-act.ts';
-import { aCard, aChange, aPlan, SubscriptionLife, wishes } from '../support/subscription-life.ts';
+import { type DueStep, dueOf } from '../../../workflows/domain/billing/subscription.ts';
+import type { SubscriptionStep } from '../../../workflows/domain/billing/subscription-act.ts';
+import { aCard, aChange, aPlan, SubscriptionLife, wishes } from '../../support/subscription-life.ts';
 
 const more = aPlan({ planId: 'pln_more', amountMinor: 6000n });
 const less = aPlan({ planId: 'pln_less', amountMinor: 1000n });

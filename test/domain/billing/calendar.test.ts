@@ -9,7 +9,7 @@ import {
   intervalUnits,
   isTimeZone,
   periodStart,
-} from '../../workflows/domain/billing-calendar.ts';
+} from '../../../workflows/domain/billing/calendar.ts';
 
 /** Period numbers with the beginnings that a calendar of that zone says. */
 type Dates = Readonly<Record<number, string>>;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { aCard, aChange, aPlan, SubscriptionLife, wishes } from '../support/subscription-life.ts';
+import { aCard, aChange, aPlan, SubscriptionLife, wishes } from '../../support/subscription-life.ts';
 
 const more = aPlan({ planId: 'pln_more', amountMinor: 6000n });
 const less = aPlan({ planId: 'pln_less', amountMinor: 1000n });

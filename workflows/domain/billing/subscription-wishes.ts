@@ -1,7 +1,8 @@
-import { periodStart } from './billing-calendar.ts';
-import { invariant } from './invariant.ts';
+import { invariant } from '../invariant.ts';
+import { amountMinorMax } from '../money.ts';
+import { isEnded } from '../subscription-status.ts';
+import { periodStart } from './calendar.ts';
 import { changeDraft, charged, type InvoiceChange, type InvoiceDraft, issued, withRefunds } from './invoicing.ts';
-import { amountMinorMax } from './money.ts';
 import { changed, closed, nothing, refundOf, refused, type StepContext, type StepResult } from './step-result.ts';
 import {
   cardNoticeOf,
@@ -20,7 +21,6 @@ import {
   runningStatus,
   withoutMissedPeriods,
 } from './subscription-changes.ts';
-import { isEnded } from './subscription-status.ts';
 
 type Wish<Kind extends SubscriptionWish['kind']> = Extract<SubscriptionWish, { kind: Kind }>;
 

@@ -1,9 +1,9 @@
-import { type BillingInterval, daysAfter, endOfMonth } from './billing-calendar.ts';
+import type { DeclineClass, PaymentFailureCode } from '../failure.ts';
+import { formatMoney } from '../money.ts';
+import type { PaymentStatus } from '../payment-status.ts';
+import { type InvoiceStatus, isEnded, type SubscriptionStatus } from '../subscription-status.ts';
+import { type BillingInterval, daysAfter, endOfMonth } from './calendar.ts';
 import type { Dunning } from './dunning.ts';
-import type { DeclineClass, PaymentFailureCode } from './failure.ts';
-import { formatMoney } from './money.ts';
-import type { PaymentStatus } from './payment-status.ts';
-import { type InvoiceStatus, isEnded, type SubscriptionStatus } from './subscription-status.ts';
 
 /** What a subscription pays with. The expiry is what the merchant says of it; it brings the payer a notice in time. */
 export interface SubscriptionPaymentMethod {

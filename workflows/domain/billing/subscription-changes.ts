@@ -1,4 +1,4 @@
-import { firstPeriodFrom, periodStart } from './billing-calendar.ts';
+import { firstPeriodFrom, periodStart } from './calendar.ts';
 import { dunningLater } from './dunning.ts';
 import type { PlanTerms, ResumeAnchor, Subscription } from './subscription.ts';
 

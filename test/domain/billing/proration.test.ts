@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { unusedPart } from '../../workflows/domain/proration.ts';
+import { unusedPart } from '../../../workflows/domain/billing/proration.ts';
 
 const june = { start: new Date('2026-06-01T00:00Z'), end: new Date('2026-07-01T00:00Z') };
 

@@ -1,6 +1,7 @@
-import { periodStart } from './billing-calendar.ts';
+import { invariant } from '../invariant.ts';
+import { isEnded } from '../subscription-status.ts';
+import { periodStart } from './calendar.ts';
 import { dunningAfterDecline, dunningAtTry } from './dunning.ts';
-import { invariant } from './invariant.ts';
 import {
   charged,
   type InvoiceChange,
@@ -24,7 +25,6 @@ import {
 } from './subscription.ts';
 import type { SubscriptionStep } from './subscription-act.ts';
 import { canceled, changedPlan, runningStatus, withoutMissedPeriods } from './subscription-changes.ts';
-import { isEnded } from './subscription-status.ts';
 import { grant, wentOn } from './subscription-wishes.ts';
 
 /** A subscription to begin. */
@@ -38,7 +38,7 @@ export interface NewSubscription {
   readonly paymentMethod: SubscriptionPaymentMethod;
 }
 
-/** The rules of a subscription: what a step makes of its row. Pure; dates come from `billing-calendar.ts`. */
+/** The rules of a subscription: what a step makes of its row. Pure; dates come from `calendar.ts`. */
 export function applyStep(subscription: Subscription, step: SubscriptionStep, context: StepContext): StepResult {
   switch (step.kind) {
     case 'settle_charge':

@@ -1,9 +1,9 @@
+import { isEnded } from '../subscription-status.ts';
 import type { InvoiceDraft } from './invoicing.ts';
 import type { StepContext, StepResult } from './step-result.ts';
 import type { Subscription } from './subscription.ts';
 import { type ChangeWish, isPlanWished } from './subscription-act.ts';
 import { changedPlan } from './subscription-changes.ts';
-import { isEnded } from './subscription-status.ts';
 import { inNextPeriod } from './subscription-steps.ts';
 import { judgeChange, pendingOf } from './subscription-wishes.ts';
 
