@@ -102,7 +102,8 @@ const SQLITE_PRAGMAS = ['journal_mode=WAL', 'synchronous=NORMAL'];
 /**
  * The development server has one shard and asks it for work only 20 times a second, so every workflow task would wait
  * up to 50 ms: four activities one after another take 57 ms with these values instead of 251 ms.
- * `history.visibilityProcessorMaxPollRPS` keeps its 20: writing visibility in batches gives more throughput.
+ * `history.visibilityProcessorMaxPollRPS` keeps its 20: writing visibility in batches gives more throughput. Fairness keys
+ * are only heard with `matching.enableFairness`.
  */
 const DYNAMIC_CONFIG = [
   'history.transferProcessorMaxPollRPS=2000',
@@ -116,6 +117,7 @@ const DYNAMIC_CONFIG = [
   'matching.rps=100000',
   'matching.numTaskqueueReadPartitions=1',
   'matching.numTaskqueueWritePartitions=1',
+  'matching.enableFairness=true',
 ];
 
 export type TemporalServerOptions = {
