@@ -20,7 +20,7 @@ import { StartWindow } from './start-window.ts';
 /** So many rows are read at once. */
 const takenMax = 256;
 /** Between two looks at what was accepted, at what somebody wants of the batch, and at rows that are long on their way. */
-const lookEveryMs = 25;
+const lookEveryMs = 15;
 const steerEveryMs = 500;
 const askEveryMs = 2_000;
 /** A round ends by itself after so long. */

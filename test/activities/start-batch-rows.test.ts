@@ -423,24 +423,32 @@ test('the sweep starts the workflows of open batches that have none, and gives u
 });
 
 describe('the window of rows on their way', () => {
-  const after = (tookMs: number, rows: number) => {
+  /** Rows that took so long each, after one that did not wait. */
+  const after = (tookMs: number, rows: number, fastestMs = 25) => {
     const window = new StartWindow();
+    window.accepted(fastestMs);
     for (let row = 0; row < rows; row++) window.accepted(tookMs);
     return window.size;
   };
 
   test('grows while rows are accepted quickly, to a bound', () => {
-    expect(after(20, 7)).toBe(8);
-    expect(after(20, 400)).toBeGreaterThan(16);
-    expect(after(20, 100_000)).toBe(64);
+    expect(after(30, 2)).toBe(4);
+    expect(after(30, 3)).toBe(5);
+    expect(after(30, 400)).toBeGreaterThan(16);
+    expect(after(30, 100_000)).toBe(64);
   });
 
   test('shrinks as soon as they queue, and never to nothing', () => {
-    expect(after(500, 8)).toBe(6);
-    expect(after(500, 10_000)).toBe(4);
+    expect(after(110, 3)).toBe(3);
+    expect(after(110, 10_000)).toBe(1);
   });
 
   test('stays as it is in between', () => {
-    expect(after(100, 10_000)).toBe(8);
+    expect(after(80, 10_000)).toBe(4);
+  });
+
+  test('knows a queue by the fastest of its own engine, and by half a second where nothing is fast', () => {
+    expect(after(110, 100, 100)).toBeGreaterThan(4);
+    expect(after(600, 10_000, 600)).toBe(1);
   });
 });
