@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   isPlatformPermission,
   keyPermissions,
@@ -11,34 +11,24 @@ import {
   permissions,
   platformRoles,
 } from '../../api/permissions.ts';
-import type { PaymentSubmission } from '../../api/temporal/payment-client.ts';
+import type { PaymentSubmission, Submitted } from '../../api/temporal/payment-client.ts';
 import { recordTransition } from '../../prisma/transitions.ts';
 import { aTransition, canceling } from '../prisma/steps.ts';
 import { acceptAtOnce } from '../support/accept-at-once.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiUnderTest } from '../support/api-under-test.ts';
 
 const root = join(import.meta.dirname, '../..');
 const page = readFileSync(join(root, 'docs/access.md'), 'utf8');
 const apiKeyPepper = randomBytes(32).toString('hex');
 
-let database: TestDatabase;
-let api: ApiServer;
-beforeAll(async () => {
-  database = await startDatabase();
-  /** Ends each payment at once, so that nobody waits for its outcome. */
-  const submit = async (payment: PaymentSubmission) => {
-    const accepted = await acceptAtOnce(database, payment);
-    const { merchantId } = payment;
-    await recordTransition(database.db, aTransition(accepted, { ...canceling, merchantId }));
-    return { kind: 'stored' } as const;
-  };
-  api = await startApi(database, { submit }, { apiKeyPepper });
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
-});
+/** Ends each payment at once, so that nobody waits for its outcome. */
+async function submit(payment: PaymentSubmission): Promise<Submitted> {
+  const accepted = await acceptAtOnce(database, payment);
+  const { merchantId } = payment;
+  await recordTransition(database.db, aTransition(accepted, { ...canceling, merchantId }));
+  return { kind: 'stored' };
+}
+const { database, api } = apiUnderTest({ payments: { submit }, apiKeyPepper });
 
 describe('docs/access.md', () => {
   test.each([

@@ -1,8 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { Route } from '../../api/route.ts';
 import { routes } from '../../api/routes/index.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiUnderTest } from '../support/api-under-test.ts';
 import { sessionFor, testAccessTokens } from '../support/session.ts';
 import { bodies } from './access-bodies.ts';
 import { type Access, accessOf, allowedTo, ofLiveMode, ofTestMode } from './access-table.ts';
@@ -24,36 +23,32 @@ interface Who {
 type Expected = 'let in' | 'unauthorized' | 'forbidden' | 'totp_required' | 'wrong_mode' | 'not_found';
 
 const merchants = ['mer_a', 'mer_b'];
-let database: TestDatabase;
-let api: ApiServer;
+const accessTokens = testAccessTokens();
+const away = () => Promise.resolve({ kind: 'not_taken', cause: new Error('no Temporal here') } as const);
+const movements = { capture: away, cancel: away, refund: away, resumeRefund: away, resolveRefund: away };
+const acts = { pause: away, resume: away, cancel: away, change: away, retry: away };
+const { database, api } = apiUnderTest({
+  accessTokens,
+  payments: { ...movements, submit: away, resume: away, resolve: away },
+  subscriptions: { ...acts, submit: away, resumeWorkflow: away },
+  batches: { start: away, act: away },
+  testClocks: { wake: away },
+});
 let callers: Who[] = [];
 let things: Thing[] = [];
 let asked = 0;
 
 beforeAll(async () => {
-  database = await startDatabase();
-  const accessTokens = testAccessTokens();
-  const away = () => Promise.resolve({ kind: 'not_taken', cause: new Error('no Temporal here') } as const);
-  const temporal = { submit: away, resume: away, capture: away, cancel: away, resolve: away, refund: away };
-  const acts = { pause: away, resume: away, cancel: away, change: away, retry: away };
-  const subscriptions = { ...acts, submit: away, resumeWorkflow: away };
-  const batches = { start: away, act: away };
-  const deps = { accessTokens, subscriptions, batches, testClocks: { wake: away } };
-  api = await startApi(database, { ...temporal, resumeRefund: away, resolveRefund: away }, deps);
   things = [...(await Promise.all(merchants.map((id) => layThings(database, id)))).flat(), ...missingThings()];
   const ofMerchants = merchants.flatMap((merchantId) => [true, false].map((isTest) => ({ merchantId, isTest })));
   const keys = ofMerchants.flatMap((of) => [keyWith(of, allowedTo['key'] ?? []), keyWith(of, [])]);
   const roles = ['owner', 'admin', 'developer', 'finance', 'support', 'read_only'];
-  const users = ofMerchants.flatMap((of) => roles.map((role) => user(accessTokens, { ...of, role, hasTotp: false })));
+  const users = ofMerchants.flatMap((of) => roles.map((role) => user({ ...of, role, hasTotp: false })));
   const ofPlatform = [true, false].flatMap((hasTotp) =>
-    ['operator', 'auditor'].map((role) => user(accessTokens, { merchantId: null, isTest: false, role, hasTotp })),
+    ['operator', 'auditor'].map((role) => user({ merchantId: null, isTest: false, role, hasTotp })),
   );
   const others = [operatorKey(), stranger('nobody', null), stranger('a wrong key', 'Bearer po_test_x')];
   callers = await Promise.all([...keys, ...users, ...ofPlatform, ...others]);
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
 });
 
 type OfMerchant = Pick<Who, 'isTest'> & { readonly merchantId: string };
@@ -64,10 +59,7 @@ async function keyWith({ merchantId, isTest }: OfMerchant, may: readonly string[
   return { name, authorization: `Bearer ${key}`, merchantId, isTest, isPerson: false, hasTotp: false, may };
 }
 
-async function user(
-  accessTokens: ReturnType<typeof testAccessTokens>,
-  of: Pick<Who, 'merchantId' | 'isTest' | 'hasTotp'> & { readonly role: string },
-): Promise<Who> {
+async function user(of: Pick<Who, 'merchantId' | 'isTest' | 'hasTotp'> & { readonly role: string }): Promise<Who> {
   const { token } = await sessionFor(database.db, accessTokens, of);
   const name = `${of.role} of ${of.merchantId === null ? 'the platform' : markOf(of.merchantId, of.isTest)}${of.hasTotp ? ' with TOTP' : ''}`;
   return { ...of, name, authorization: `Bearer ${token}`, isPerson: true, may: allowedTo[of.role] ?? [] };

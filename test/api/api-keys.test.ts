@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Credentials } from '../../api/credentials.ts';
 import { keyPermissions } from '../../api/permissions.ts';
 import { revokeApiKey, storeApiKey } from '../../prisma/api-keys.ts';
@@ -10,8 +10,8 @@ import { signRequest } from '../../runtime/request-signature.ts';
 import { createSecretBox } from '../../runtime/secret-box.ts';
 import { type CallAnswer, callApi, type List, readAll } from '../support/api-call.ts';
 import type { Problem } from '../support/api-client.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { startApi } from '../support/api-server.ts';
+import { apiUnderTest } from '../support/api-under-test.ts';
 import { sessionFor, testAccessTokens } from '../support/session.ts';
 import { until } from '../support/until.ts';
 
@@ -20,16 +20,7 @@ const accessTokens = testAccessTokens();
 const apiKeyPepper = randomBytes(32).toString('hex');
 const secretBox = createSecretBox(new Map([['test', randomBytes(32)]]));
 
-let database: TestDatabase;
-let api: ApiServer;
-beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database, {}, { accessTokens, secretBox, apiKeyPepper });
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
-});
+const { database, api } = apiUnderTest({ accessTokens, secretBox, apiKeyPepper });
 
 interface KeyObject {
   readonly id: string;

@@ -1,27 +1,19 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { logAct, storeCalls } from '../../prisma/audit-logs.ts';
 import { base32 } from '../../workflows/domain/ids.ts';
 import { callApi, type List, pathWith, readAll } from '../support/api-call.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiUnderTest } from '../support/api-under-test.ts';
 import { sessionFor, testAccessTokens } from '../support/session.ts';
 import { until } from '../support/until.ts';
 
 const accessTokens = testAccessTokens();
 const path = '/api/v1/audit-logs';
 
-let database: TestDatabase;
-let api: ApiServer;
+const { database, api } = apiUnderTest({ accessTokens });
 let operator: string;
 beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database, {}, { accessTokens });
   operator = await api.operatorKey();
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
 });
 
 interface Log {

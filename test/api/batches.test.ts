@@ -3,7 +3,7 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { BatchAct, KnownBatch } from '../../api/temporal/batch-client.ts';
 import type { Acted } from '../../api/temporal/line.ts';
 import { endRows, removeRows, stageRows } from '../../prisma/batch-rows.ts';
@@ -12,54 +12,43 @@ import { signRequest } from '../../runtime/request-signature.ts';
 import { createSecretBox } from '../../runtime/secret-box.ts';
 import { batchIdOf, batchRowKeyOf, paymentIdOf, subscriptionIdOf } from '../../workflows/domain/ids.ts';
 import { callApi } from '../support/api-call.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
+import { startApi } from '../support/api-server.ts';
+import { apiUnderTest, merchantPerTest } from '../support/api-under-test.ts';
 import { type Batch, paymentFile, paymentHeader, paymentRow, postBatch, type Upload } from '../support/batch-call.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
 import { insertPendingPayment } from '../support/payment-row.ts';
 import { giveSigningSecret } from '../support/signing.ts';
 import { until } from '../support/until.ts';
 
 const secretBox = createSecretBox(new Map([['test', randomBytes(32)]]));
 
-let database: TestDatabase;
-let api: ApiServer;
-let merchantId: string;
-let apiKey: string;
 /** What the engine was asked for, and what it answers. */
 const started: KnownBatch[] = [];
 const acts: BatchAct[] = [];
 let answer: Acted = { kind: 'stored' };
-beforeAll(async () => {
-  database = await startDatabase();
-  const batches = {
-    start: async (batch: KnownBatch) => {
-      started.push(batch);
-      return null;
-    },
-    act: async (_batch: KnownBatch, _key: string, act: BatchAct) => {
-      acts.push(act);
-      return answer;
-    },
-  };
-  api = await startApi(database, {}, { batches, secretBox });
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
-});
-beforeEach(async () => {
+const batches = {
+  start: async (batch: KnownBatch) => {
+    started.push(batch);
+    return null;
+  },
+  act: async (_batch: KnownBatch, _key: string, act: BatchAct) => {
+    acts.push(act);
+    return answer;
+  },
+};
+beforeEach(() => {
   started.length = 0;
   acts.length = 0;
   answer = { kind: 'stored' };
-  merchantId = `mer_${randomUUID()}`;
-  apiKey = await api.keyFor(merchantId);
 });
 
-const send = (file: string | Buffer, upload?: Upload) => postBatch(api.url, apiKey, file, upload);
+const { database, api } = apiUnderTest({ batches, secretBox });
+const merchant = merchantPerTest(api);
+
+const send = (file: string | Buffer, upload?: Upload) => postBatch(api.url, merchant.key, file, upload);
 const read = async (id: string) =>
-  (await callApi<{ data: Batch }>(api.url, apiKey, { path: `/api/v1/batches/${id}` })).body.data;
+  (await callApi<{ data: Batch }>(api.url, merchant.key, { path: `/api/v1/batches/${id}` })).body.data;
 const steer = (method: string, path: string, body: unknown = {}) =>
-  callApi<{ data: Batch }>(api.url, apiKey, { method, path, body });
+  callApi<{ data: Batch }>(api.url, merchant.key, { method, path, body });
 const rowsOf = async (id: string) =>
   (
     await database.admin.query<Record<string, unknown>>(
@@ -81,7 +70,7 @@ const spools = () => readdirSync(tmpdir()).filter((name) => name.startsWith('pay
 describe('a good file', () => {
   test('is staged row by row under ids that reference and key give, and its workflow is started', async () => {
     const { status, headers, body } = await send(paymentFile(3), { query: { rate_per_second: '7' }, key: 'k1' });
-    const id = batchIdOf({ merchantId, isTest: true, idempotencyKey: 'k1' });
+    const id = batchIdOf({ merchantId: merchant.id, isTest: true, idempotencyKey: 'k1' });
     expect([status, headers.get('location'), headers.get('idempotency-key')]).toEqual([
       202,
       `/api/v1/batches/${id}`,
@@ -100,7 +89,7 @@ describe('a good file', () => {
       errors: [],
       finished_at: null,
     });
-    expect(started).toEqual([{ batchId: id, merchantId, summary: '3 payments · test' }]);
+    expect(started).toEqual([{ batchId: id, merchantId: merchant.id, summary: '3 payments · test' }]);
     const rows = await rowsOf(id);
     expect(rows.map(({ number, row_key, state }) => [number, row_key, state])).toEqual([
       [1, '1', 'staged'],
@@ -109,7 +98,7 @@ describe('a good file', () => {
     ]);
     const idempotencyKey = batchRowKeyOf('test', '1');
     expect(rows[0]).toMatchObject({
-      resource_id: paymentIdOf({ merchantId, isTest: true, idempotencyKey }),
+      resource_id: paymentIdOf({ merchantId: merchant.id, isTest: true, idempotencyKey }),
       data: {
         request: { idempotencyKey, amountMinor: '150', currency: 'USD', correlationId: id },
         summary: expect.any(String),
@@ -169,7 +158,7 @@ describe('a good file', () => {
       {},
       { batches: { start: async () => ({ kind: 'not_taken', cause: 'away' }), act: async () => answer } },
     );
-    const key = await away.keyFor(merchantId);
+    const key = await away.keyFor(merchant.id);
     expect((await postBatch(away.url, key, paymentFile(1))).status).toBe(202);
     away.close();
   });
@@ -184,7 +173,7 @@ describe('a good file', () => {
 describe('a file of subscriptions', () => {
   const header = 'key,plan_id,customer_id,payment_method.type,payment_method.card_token';
   const plan = async (status = 'active') => {
-    const made = await callApi<{ data: { id: string } }>(api.url, apiKey, {
+    const made = await callApi<{ data: { id: string } }>(api.url, merchant.key, {
       method: 'POST',
       path: '/api/v1/plans',
       body: { name: 'Basic', amount: '9.99', currency: 'USD', interval: { unit: 'month', count: 1 } },
@@ -201,7 +190,7 @@ describe('a file of subscriptions', () => {
     });
     expect(status).toBe(202);
     const [row] = await rowsOf(body.data.id);
-    const identity = { merchantId, isTest: true, idempotencyKey: batchRowKeyOf('test', 'a') };
+    const identity = { merchantId: merchant.id, isTest: true, idempotencyKey: batchRowKeyOf('test', 'a') };
     expect(row).toMatchObject({
       resource_id: subscriptionIdOf(identity),
       data: {
@@ -238,7 +227,7 @@ describe('a file with errors', () => {
       [4, 13, '/payment_method'],
       [5, 25, '/is_test'],
     ]);
-    const id = batchIdOf({ merchantId, isTest: true, idempotencyKey: 'k' });
+    const id = batchIdOf({ merchantId: merchant.id, isTest: true, idempotencyKey: 'k' });
     expect(await rowsOf(id)).toEqual([]);
     expect(started).toEqual([]);
     expect(await read(id)).toMatchObject({
@@ -260,22 +249,22 @@ describe('a file with errors', () => {
     const { problem } = await send(`${paymentFile(600)}${bad}\n`, { key: 'k' });
     expect(problem).toMatchObject({ code: 'batch_invalid', error_count: 1_200 });
     expect(problem.errors).toHaveLength(1_000);
-    expect(await rowsOf(batchIdOf({ merchantId, isTest: true, idempotencyKey: 'k' }))).toEqual([]);
+    expect(await rowsOf(batchIdOf({ merchantId: merchant.id, isTest: true, idempotencyKey: 'k' }))).toEqual([]);
   });
 
   test('of the currency, which the merchant does not take, is refused; a row that is there already is only found', async () => {
     const idempotencyKey = batchRowKeyOf('test', 'old');
-    const id = paymentIdOf({ merchantId, isTest: true, idempotencyKey });
+    const id = paymentIdOf({ merchantId: merchant.id, isTest: true, idempotencyKey });
     await insertPendingPayment(database, {
       id,
-      merchant_id: merchantId,
+      merchant_id: merchant.id,
       idempotency_key: idempotencyKey,
       external_id: id,
     });
     await database.admin.query(`UPDATE merchants SET settings = settings || '{"currencies":["EUR"]}' WHERE id = $1`, [
-      merchantId,
+      merchant.id,
     ]);
-    const restricted = await api.keyFor(merchantId);
+    const restricted = await api.keyFor(merchant.id);
     const { problem } = await postBatch(
       api.url,
       restricted,
@@ -289,9 +278,9 @@ describe('a file with errors', () => {
       key: 'k',
     });
     expect(problem).toMatchObject({ status: 422, code: 'card_number_refused', errors: [{ line: 2, column: 39 }] });
-    expect(JSON.stringify(await read(batchIdOf({ merchantId, isTest: true, idempotencyKey: 'k' })))).not.toContain(
-      '4242',
-    );
+    expect(
+      JSON.stringify(await read(batchIdOf({ merchantId: merchant.id, isTest: true, idempotencyKey: 'k' }))),
+    ).not.toContain('4242');
   });
 
   test.each([
@@ -331,13 +320,13 @@ describe('a file with errors', () => {
         else controller.enqueue(megabyte);
       },
     });
-    const answered = await postBatch(api.url, apiKey, endless).catch(() => null); // cut off while sending
+    const answered = await postBatch(api.url, merchant.key, endless).catch(() => null); // cut off while sending
     expect(answered?.status ?? 413).toBe(413);
     expect(sent).toBeLessThan(80);
     const { host, hostname, port } = new URL(api.url);
     const socket = createConnection(Number(port), hostname);
     socket.write(
-      `POST /api/v1/batches?kind=payments&reference=r HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${apiKey}\r\n` +
+      `POST /api/v1/batches?kind=payments&reference=r HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${merchant.key}\r\n` +
         'Content-Type: text/csv\r\nContent-Length: 67108865\r\n\r\n',
     );
     expect(await new Promise((resolve) => socket.once('data', (bytes) => resolve(bytes.toString().slice(0, 12))))).toBe(
@@ -352,13 +341,13 @@ test('a file that is cut off leaves nothing: no batch, no file', async () => {
   const { host, hostname, port } = new URL(api.url);
   const socket = createConnection(Number(port), hostname);
   socket.write(
-    `POST /api/v1/batches?kind=payments&reference=cut HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${apiKey}\r\n` +
+    `POST /api/v1/batches?kind=payments&reference=cut HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${merchant.key}\r\n` +
       `Content-Type: text/csv\r\nContent-Length: 1000\r\nIdempotency-Key: cut\r\n\r\n${paymentHeader}\n`,
   );
   await until('it has begun', () => api !== undefined, { everyMs: 100 });
   socket.destroy();
-  const id = batchIdOf({ merchantId, isTest: true, idempotencyKey: 'cut' });
-  expect((await callApi(api.url, apiKey, { path: `/api/v1/batches/${id}` })).status).toBe(404);
+  const id = batchIdOf({ merchantId: merchant.id, isTest: true, idempotencyKey: 'cut' });
+  expect((await callApi(api.url, merchant.key, { path: `/api/v1/batches/${id}` })).status).toBe(404);
   expect(spools()).toEqual(before);
   expect((await send(paymentFile(1), { key: 'cut' })).status).toBe(202); // and its place is free
 });
@@ -380,7 +369,7 @@ describe('places for files', () => {
   test('are left for others when two merchants take as many as they may', async () => {
     const stranger = await api.keyFor(`mer_${randomUUID()}`);
     const sockets: Socket[] = [];
-    for (const key of [apiKey, stranger]) for (let file = 0; file < 4; file++) sockets.push(await begun(key));
+    for (const key of [merchant.key, stranger]) for (let file = 0; file < 4; file++) sockets.push(await begun(key));
     expect((await send(paymentFile(1))).problem.code).toBe('rate_limited');
     const third = await api.keyFor(`mer_${randomUUID()}`);
     expect((await postBatch(api.url, third, paymentFile(1))).status).toBe(202);
@@ -422,7 +411,7 @@ describe('a file that is laborious to refuse', () => {
 
 describe('while a file is being read', () => {
   const claimed = async (seconds: number) => {
-    const id = batchIdOf({ merchantId, isTest: true, idempotencyKey: 'k' });
+    const id = batchIdOf({ merchantId: merchant.id, isTest: true, idempotencyKey: 'k' });
     const { body } = await send(paymentFile(2), { key: 'k' });
     await database.admin.query(
       `UPDATE batches SET status = 'receiving', started_at = NULL, rows_total = 0, updated_at = now() - $2 * interval '1 second' WHERE id = $1`,
@@ -446,7 +435,7 @@ describe('while a file is being read', () => {
   });
 
   test('who was thought dead and is not stages nothing any more, and removes nothing', async () => {
-    const identity = { merchantId, isTest: true, idempotencyKey: 'zombie' };
+    const identity = { merchantId: merchant.id, isTest: true, idempotencyKey: 'zombie' };
     const one = {
       id: batchIdOf(identity),
       idempotencyKey: 'zombie',
@@ -479,7 +468,7 @@ describe('while a file is being read', () => {
 
 describe('a signature', () => {
   const signed = async (file: string, over = file) => {
-    const secret = await giveSigningSecret(database, secretBox, apiKey);
+    const secret = await giveSigningSecret(database, secretBox, merchant.key);
     const [timestamp, nonce] = [String(Math.floor(Date.now() / 1_000)), randomBytes(16).toString('hex')];
     const target = '/api/v1/batches?kind=payments&reference=test';
     const sha256 = createHash('sha256').update(over).digest('hex');
@@ -538,7 +527,7 @@ test('a fifth batch is refused while four are open, before its file is read; a r
 });
 
 test('who may start batches, and not what their rows make, starts none', async () => {
-  const weak = await api.keyFor(merchantId, { permissions: ['batches:write', 'batches:read', 'subscriptions:write'] });
+  const weak = await api.keyFor(merchant.id, { permissions: ['batches:write', 'batches:read', 'subscriptions:write'] });
   expect((await postBatch(api.url, weak, paymentFile(1))).problem).toMatchObject({
     status: 403,
     code: 'forbidden',
@@ -607,7 +596,7 @@ describe('a running batch', () => {
       (await send(paymentFile(1), { query: { reference: 'other', dry_run: 'true' } })).body.data.id,
     ];
     const list = async (query: string) =>
-      (await callApi<{ data: Batch[] }>(api.url, apiKey, { path: `/api/v1/batches?${query}` })).body.data.map(
+      (await callApi<{ data: Batch[] }>(api.url, merchant.key, { path: `/api/v1/batches?${query}` })).body.data.map(
         ({ id }) => id,
       );
     expect(await list('limit=2')).toEqual([ids[2], ids[1]]);
@@ -619,14 +608,14 @@ describe('a running batch', () => {
 
 describe('the result', () => {
   const result = (id: string) =>
-    fetch(`${api.url}/api/v1/batches/${id}/result`, { headers: { authorization: `Bearer ${apiKey}` } });
+    fetch(`${api.url}/api/v1/batches/${id}/result`, { headers: { authorization: `Bearer ${merchant.key}` } });
 
   test('has one line per row, with what each names as it is now, and nothing that a spreadsheet would run', async () => {
     const { id } = (
       await send(`${paymentHeader}\n${paymentRow('one')}\n"two, ""2""",1,USD,credit_card,tok\n${paymentRow('three')}\n`)
     ).body.data;
     const [one, two, three] = (await rowsOf(id)).map((row) => String(row['resource_id']));
-    await insertPendingPayment(database, { id: one, merchant_id: merchantId });
+    await insertPendingPayment(database, { id: one, merchant_id: merchant.id });
     await endRows(database.db, id, [
       { number: 1, state: 'existing', code: null },
       { number: 2, state: 'refused', code: 'external_id_taken' },

@@ -1,25 +1,15 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { Writable } from 'node:stream';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { type CallLogLimits, createCallLog } from '../../api/call-log.ts';
 import type { LoggedCall } from '../../prisma/audit-logs.ts';
 import type { Database } from '../../prisma/database.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { callApi } from '../support/api-call.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiUnderTest } from '../support/api-under-test.ts';
 import { until } from '../support/until.ts';
 
-let database: TestDatabase;
-let api: ApiServer;
-beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database);
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
-});
+const { database, api } = apiUnderTest();
 
 interface Row extends Record<string, unknown> {
   readonly request_data: Readonly<Record<string, unknown>>;

@@ -1,23 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { ApiServer } from '../support/api-server.ts';
+import { apiOn, apiUnderTest } from '../support/api-under-test.ts';
 
 const shop = 'https://shop.example.com';
-let database: TestDatabase;
-let api: ApiServer;
-let closed: ApiServer;
+const policy = { trustedProxies: [], addressLimitPerMinute: 1_000_000, wrongSecretLimitPerMinute: 1_000_000 };
+const httpPolicy = { ...policy, corsOrigins: [shop, 'http://localhost:5173'] };
+const { database, api } = apiUnderTest({ httpPolicy });
+const closed = apiOn(database, { httpPolicy: { ...policy, corsOrigins: [] } });
 let key: string;
 beforeAll(async () => {
-  database = await startDatabase();
-  const httpPolicy = { trustedProxies: [], addressLimitPerMinute: 1_000_000, wrongSecretLimitPerMinute: 1_000_000 };
-  api = await startApi(database, {}, { httpPolicy: { ...httpPolicy, corsOrigins: [shop, 'http://localhost:5173'] } });
-  closed = await startApi(database, {}, { httpPolicy: { ...httpPolicy, corsOrigins: [] } });
   key = await api.keyFor('mer_1');
-});
-afterAll(async () => {
-  api?.close();
-  closed?.close();
-  await database?.close();
 });
 
 const preflight = {

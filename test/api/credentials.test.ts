@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { rememberCredentials } from '../../api/credentials.ts';
 import { parseKey } from '../../runtime/api-key.ts';
 import { createLogger } from '../../runtime/logger.ts';
@@ -8,26 +8,15 @@ import { alteredDatabase } from '../support/altered-database.ts';
 import { callApi } from '../support/api-call.ts';
 import type { Problem } from '../support/api-client.ts';
 import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiOn, apiUnderTest } from '../support/api-under-test.ts';
 import { forgedKey } from '../support/forged-key.ts';
 import { until } from '../support/until.ts';
 
 const apiKeyPepper = randomBytes(32).toString('hex');
 const logger = createLogger('api', 'silent');
 
-let database: TestDatabase;
-let api: ApiServer;
-let second: ApiServer;
-beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database, {}, { apiKeyPepper });
-  second = await startApi(database, {}, { apiKeyPepper });
-});
-afterAll(async () => {
-  api?.close();
-  second?.close();
-  await database?.close();
-});
+const { database, api } = apiUnderTest({ apiKeyPepper });
+const second = apiOn(database, { apiKeyPepper });
 
 async function aKey(options: { isTest?: boolean; permissions?: readonly string[] } = {}) {
   const merchantId = `mer_${randomUUID()}`;

@@ -1,38 +1,24 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { PaymentClient } from '../../api/temporal/payment-client.ts';
 import { base32 } from '../../workflows/domain/ids.ts';
 import { submitAtOnce } from '../support/accept-at-once.ts';
 import { readAll } from '../support/api-call.ts';
 import { aPayment, getPayment, postPayment } from '../support/api-client.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
+import { apiUnderTest, merchantPerTest } from '../support/api-under-test.ts';
 import { insertTestClock } from '../support/clock-subscription.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
 import { calling, codeOf, postKeyed, refusalOf } from '../support/keyed-call.ts';
 import { insertPendingPayment } from '../support/payment-row.ts';
 import { insertSubscription } from '../support/subscription-rows.ts';
 import { until } from '../support/until.ts';
+import { type Creation, testCreation, testExternalId } from './creation-contract.ts';
 
 const submit = vi.fn<PaymentClient['submit']>();
 
-let database: TestDatabase;
-let api: ApiServer;
-let call: ReturnType<typeof calling>;
-beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database, { submit });
-  call = calling(api.url);
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
-});
-
-let merchantId: string;
-let key: string;
-beforeEach(async () => {
-  merchantId = `mer_${randomUUID()}`;
-  key = await api.keyFor(merchantId);
+const { database, api } = apiUnderTest({ payments: { submit } });
+const merchant = merchantPerTest(api);
+const call = calling(api);
+beforeEach(() => {
   submit.mockReset().mockImplementation((payment) => submitAtOnce(database, payment));
 });
 
@@ -55,16 +41,20 @@ const ada = {
 };
 const blank = { email: null, name: null, phone: null, metadata: {} };
 
-const post = (body: unknown, idempotencyKey: string = randomUUID(), apiKey = key) =>
+const post = (body: unknown, idempotencyKey: string = randomUUID(), apiKey = merchant.key) =>
   postKeyed<Customer>(api.url, apiKey, { path, body, idempotencyKey });
 const made = async (body: unknown = ada): Promise<Customer> => (await post(body)).body.data;
-const get = (id: string, apiKey = key) => call<Customer>(apiKey, 'GET', `${path}/${id}`);
-const put = (id: string, body: unknown, apiKey = key) => call<Customer>(apiKey, 'PUT', `${path}/${id}`, body);
-const remove = (id: string, apiKey = key) => call<Customer>(apiKey, 'DELETE', `${path}/${id}`);
-const list = (query: Record<string, string | number> = {}, apiKey = key) =>
+const get = (id: string, apiKey = merchant.key) => call<Customer>(apiKey, 'GET', `${path}/${id}`);
+const put = (id: string, body: unknown, apiKey = merchant.key) => call<Customer>(apiKey, 'PUT', `${path}/${id}`, body);
+const remove = (id: string, apiKey = merchant.key) => call<Customer>(apiKey, 'DELETE', `${path}/${id}`);
+const list = (query: Record<string, string | number> = {}, apiKey = merchant.key) =>
   readAll<Customer>(api.url, apiKey, path, query);
 const pay = (body: Record<string, unknown>, idempotencyKey: string = randomUUID()) =>
-  postPayment(api.url, aPayment(body), { apiKey: key, key: idempotencyKey, headers: { prefer: 'respond-async' } });
+  postPayment(api.url, aPayment(body), {
+    apiKey: merchant.key,
+    key: idempotencyKey,
+    headers: { prefer: 'respond-async' },
+  });
 
 describe('a new customer', () => {
   test('is answered, read and listed as it was given', async () => {
@@ -91,31 +81,9 @@ describe('a new customer', () => {
     expect([answer.status, answer.body.data]).toMatchObject([201, { ...blank, external_id: null, status: 'active' }]);
   });
 
-  test('with the same key is the same one, for twenty at once too, and with another body it is refused', async () => {
-    const answers = await Promise.all(Array.from({ length: 20 }, () => post(ada, 'key-1')));
-    expect(new Set(answers.map(codeOf))).toEqual(new Set(['201']));
-    expect(new Set(answers.map(({ body }) => JSON.stringify(body.data))).size).toBe(1);
-    expect(answers.filter(({ headers }) => headers.get('idempotent-replayed') === null)).toHaveLength(1);
-    expect(codeOf(await post({ ...ada, name: 'Eve' }, 'key-1'))).toBe('422 idempotency_key_reused');
-    expect(await list()).toHaveLength(1);
-  });
-
-  test('with the same key of another merchant or mode is another one', async () => {
-    const live = await api.keyFor(merchantId, { isTest: false });
-    const other = await api.keyFor(`mer_${randomUUID()}`);
-    const answers = await Promise.all([key, live, other].map((apiKey) => post(ada, 'key-1', apiKey)));
-    expect(answers.map(codeOf)).toEqual(['201', '201', '201']);
-    expect(new Set(answers.map(({ body }) => body.data.id)).size).toBe(3);
-  });
-
-  test('has an external_id of its own in its merchant’s mode, also of ten at once', async () => {
-    const answers = await Promise.all(Array.from({ length: 10 }, () => post(ada)));
-    expect(answers.map(codeOf).toSorted()).toEqual([
-      '201',
-      ...Array.from({ length: 9 }, () => '409 external_id_taken'),
-    ]);
-    expect(await list({ external_id: 'shop-7' })).toHaveLength(1);
-  });
+  const creation: Creation = { path, body: () => ada, change: { name: 'Eve' } };
+  testCreation(api, creation);
+  testExternalId(api, creation);
 
   test.each([
     ['/external_id', { external_id: '' }],
@@ -141,13 +109,13 @@ describe('a new customer', () => {
   });
 
   test('goes by a test clock of its merchant for good, in test mode alone', async () => {
-    const clockId = await insertTestClock(database, merchantId, { now: '2030-01-31T10:00:00Z' });
+    const clockId = await insertTestClock(database, merchant.id, { now: '2030-01-31T10:00:00Z' });
     const answer = await post({ test_clock_id: clockId }, 'key-1');
     expect([answer.status, answer.body.data]).toMatchObject([201, { test_clock_id: clockId }]);
     expect((await get(answer.body.data.id)).body.data).toEqual(answer.body.data);
     expect(refusalOf(await put(answer.body.data.id, { test_clock_id: null }))[2]).toEqual(['/test_clock_id']);
-    const others = [await api.keyFor(merchantId, { isTest: false }), await api.keyFor(`mer_${randomUUID()}`)];
-    for (const [id, apiKey] of [...others.map((one) => [clockId, one] as const), ['clk_1', key] as const])
+    const others = [await api.keyFor(merchant.id, { isTest: false }), await api.keyFor(`mer_${randomUUID()}`)];
+    for (const [id, apiKey] of [...others.map((one) => [clockId, one] as const), ['clk_1', merchant.key] as const])
       expect(refusalOf(await post({ test_clock_id: id }, 'key-2', apiKey))).toEqual([
         422,
         'validation_failed',
@@ -165,14 +133,14 @@ describe('a customer', () => {
     'of another merchant, of the other mode, or of nobody is not there: %s',
     async (method) => {
       const { id } = await made();
-      const others = [await api.keyFor(`mer_${randomUUID()}`), await api.keyFor(merchantId, { isTest: false })];
+      const others = [await api.keyFor(`mer_${randomUUID()}`), await api.keyFor(merchant.id, { isTest: false })];
       const body = method === 'PUT' ? { name: 'Eve' } : undefined;
       for (const other of others) {
         expect(codeOf(await call(other, method, `${path}/${id}`, body))).toBe('404 not_found');
         expect(await list({}, other)).toEqual([]);
       }
       for (const missing of [someId, 'cus_1', 'pay_1', '%00', "'"]) {
-        expect([missing, codeOf(await call(key, method, `${path}/${missing}`, body))]).toEqual([
+        expect([missing, codeOf(await call(merchant.key, method, `${path}/${missing}`, body))]).toEqual([
           missing,
           '404 not_found',
         ]);
@@ -183,8 +151,8 @@ describe('a customer', () => {
 
   test('is seen with the one permission, and changed with the other', async () => {
     const { id } = await made();
-    const reader = await api.keyFor(merchantId, { permissions: ['customers:read'] });
-    const writer = await api.keyFor(merchantId, { permissions: ['customers:write'] });
+    const reader = await api.keyFor(merchant.id, { permissions: ['customers:read'] });
+    const writer = await api.keyFor(merchant.id, { permissions: ['customers:write'] });
     expect([await get(id, reader), await put(id, {}, reader), await remove(id, reader)].map(codeOf)).toEqual([
       '200',
       '403 forbidden',
@@ -240,7 +208,7 @@ describe('the list', () => {
   test.each(['status=gone', 'email=ada', 'external_id=', 'name=Ada', 'merchant_id=mer_1', 'limit=0', 'cursor=x'])(
     'refuses %s by name',
     async (query) => {
-      const answer = refusalOf(await call(key, 'GET', `${path}?${query}`));
+      const answer = refusalOf(await call(merchant.key, 'GET', `${path}?${query}`));
       expect(answer).toEqual([422, 'validation_failed', [query.split('=')[0]]]);
     },
   );
@@ -254,12 +222,12 @@ describe('a payment of a customer', () => {
     const own = await pay({ customer_id: id, customer_email: 'other@example.com' });
     expect(own.payment).toMatchObject({ customer_email: 'other@example.com', customer_name: ada.name });
     await pay({ customer_id: 'shop-7' });
-    const history = await readAll<{ id: string }>(api.url, key, '/api/v1/payments', { customer_id: id });
+    const history = await readAll<{ id: string }>(api.url, merchant.key, '/api/v1/payments', { customer_id: id });
     expect(history.map((one) => one.id)).toEqual([own.payment.id, payment.id]);
   });
 
   test('who is another merchant’s, of the other mode, blanked or nobody is refused before anything is sent', async () => {
-    const ofLive = (await post(ada, 'k', await api.keyFor(merchantId, { isTest: false }))).body.data.id;
+    const ofLive = (await post(ada, 'k', await api.keyFor(merchant.id, { isTest: false }))).body.data.id;
     const ofOther = (await post(ada, 'k', await api.keyFor(`mer_${randomUUID()}`))).body.data.id;
     const { id: blanked } = await made();
     await remove(blanked);
@@ -292,7 +260,7 @@ async function paymentsInEveryState(customerId: string): Promise<Map<string, str
     'SELECT DISTINCT to_status FROM payment_transitions',
   );
   const columns = {
-    merchant_id: merchantId,
+    merchant_id: merchant.id,
     customer_id: customerId,
     customer_email: ada.email,
     customer_name: ada.name,
@@ -327,7 +295,7 @@ function amountsOf(status: string): readonly number[] {
 describe('a customer with subscriptions', () => {
   test('is not blanked until the last of them has ended, and nothing of it is removed', async () => {
     const { id } = await made();
-    const subscriptionId = await insertSubscription(database, { merchant_id: merchantId, customer_id: id });
+    const subscriptionId = await insertSubscription(database, { merchant_id: merchant.id, customer_id: id });
     expect(codeOf(await remove(id))).toBe('409 customer_has_subscriptions');
     expect((await get(id)).body.data).toMatchObject({ ...ada, status: 'active' });
     await database.admin.query(
@@ -352,7 +320,7 @@ describe('a blanked customer', () => {
     expect([answer.status, answer.body.data]).toMatchObject([200, blanked]);
     expect((await get(id)).body.data).toEqual(answer.body.data);
     for (const [status, payment] of payments) {
-      const shown = (await getPayment(api.url, payment, key)).payment;
+      const shown = (await getPayment(api.url, payment, merchant.key)).payment;
       expect(shown).toMatchObject({ status, customer_id: id, customer_email: null, customer_name: null });
     }
     const { rows } = await database.admin.query(
@@ -389,7 +357,7 @@ describe('a blanked customer', () => {
       expect.objectContaining({
         action: 'customer.blanked',
         resource_type: 'customer',
-        merchant_id: merchantId,
+        merchant_id: merchant.id,
         is_test: true,
         user_id: expect.stringMatching(/^api_key:/),
         request_data: { payments: 1 },
@@ -417,8 +385,8 @@ describe('a blanked customer', () => {
     const text = await pay({ customer_id: 'shop-7', customer_email: 'guest@example.com' });
     await remove(id);
     expect((await get(neighbor.id)).body.data).toEqual(neighbor);
-    expect((await getPayment(api.url, payment.id, key)).payment.customer_email).toBe(ada.email);
-    expect((await getPayment(api.url, text.payment.id, key)).payment.customer_email).toBe('guest@example.com');
+    expect((await getPayment(api.url, payment.id, merchant.key)).payment.customer_email).toBe(ada.email);
+    expect((await getPayment(api.url, text.payment.id, merchant.key)).payment.customer_email).toBe('guest@example.com');
   });
 
   test('is blank whatever update races it', async () => {

@@ -1,28 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Contradiction, openDiscrepancy } from '../../prisma/discrepancies.ts';
 import { createMerchant } from '../../prisma/merchants.ts';
 import { alertIdOf, discrepancyIdOf } from '../../workflows/domain/ids.ts';
 import { callApi, type List, pathWith, readAll } from '../support/api-call.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiUnderTest } from '../support/api-under-test.ts';
 import { insertPendingPayment } from '../support/payment-row.ts';
 import { until } from '../support/until.ts';
 
 const path = '/api/v1/discrepancies';
 
-let database: TestDatabase;
-let api: ApiServer;
+const { database, api } = apiUnderTest();
 let key: string;
 beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database);
   key = await api.operatorKey();
   await createMerchant(database.db, { id: 'mer_1', name: 'Merchant' });
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
 });
 beforeEach(() => database.admin.query('TRUNCATE discrepancies, alerts'));
 

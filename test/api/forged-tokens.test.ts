@@ -1,12 +1,11 @@
 import { createPrivateKey, randomBytes } from 'node:crypto';
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { createAccessTokens } from '../../runtime/access-token.ts';
 import { base32 } from '../../workflows/domain/ids.ts';
 import type { Problem } from '../support/api-client.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiUnderTest } from '../support/api-under-test.ts';
 import { forgeries, type Target, withMore } from '../support/forged-tokens.ts';
 import { sessionFor, type TestSession } from '../support/session.ts';
 
@@ -18,19 +17,12 @@ const privateKey = createPrivateKey({
   type: 'pkcs8',
 });
 
-let database: TestDatabase;
-let api: ApiServer;
+const { database, api } = apiUnderTest({ accessTokens });
 let session: TestSession;
 let target: Target;
 beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database, {}, { accessTokens });
   session = await sessionFor(database.db, accessTokens, { merchantId: 'mer_1', role: 'owner' });
   target = { token: session.token, privateKey };
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
 });
 
 /** What a route answers to these bytes after `Authorization: Bearer`. */

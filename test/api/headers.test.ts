@@ -1,25 +1,15 @@
 import { type AddressInfo, connect } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { createApiServer } from '../../api/server.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiOn, apiUnderTest } from '../support/api-under-test.ts';
 
-let database: TestDatabase;
-let api: ApiServer;
-let limited: ApiServer;
+const httpPolicy = { trustedProxies: [], corsOrigins: [], addressLimitPerMinute: 1, wrongSecretLimitPerMinute: 1 };
+const { database, api } = apiUnderTest();
+const limited = apiOn(database, { httpPolicy });
 let key: string;
 beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database);
   key = await api.keyFor('mer_1');
-  const httpPolicy = { trustedProxies: [], corsOrigins: [], addressLimitPerMinute: 1, wrongSecretLimitPerMinute: 1 };
-  limited = await startApi(database, {}, { httpPolicy });
   await fetch(`${limited.url}/health`);
-});
-afterAll(async () => {
-  api?.close();
-  limited?.close();
-  await database?.close();
 });
 
 const exact = {

@@ -1,24 +1,20 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { rememberCredentials } from '../../api/credentials.ts';
 import { openDatabase } from '../../prisma/database.ts';
 import { createMerchant } from '../../prisma/merchants.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { callApi } from '../support/api-call.ts';
 import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { databaseUnderTest } from '../support/api-under-test.ts';
 import { insertEndpoint, insertEvent } from '../support/deliveries.ts';
 import { insertPendingPayment } from '../support/payment-row.ts';
 import { insertSubscription } from '../support/subscription-rows.ts';
 
-let database: TestDatabase;
+const database = databaseUnderTest();
 const servers: ApiServer[] = [];
-beforeAll(async () => {
-  database = await startDatabase();
-});
-afterAll(async () => {
+afterAll(() => {
   for (const server of servers) server.close();
-  await database?.close();
 });
 
 const operatorKeys = new Map<string, string>();

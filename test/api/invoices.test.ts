@@ -1,33 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { failureOf } from '../../workflows/domain/failure.ts';
 import { readAll } from '../support/api-call.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
+import { apiUnderTest, merchantPerTest } from '../support/api-under-test.ts';
 import { findBrowser, launchBrowser, lowestContrast, openPage } from '../support/browser.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
 import { calling, codeOf, postKeyed, refusalOf } from '../support/keyed-call.ts';
 import { closeInvoice, insertInvoice, insertSubscription } from '../support/subscription-rows.ts';
 
-let database: TestDatabase;
-let api: ApiServer;
-let call: ReturnType<typeof calling>;
-beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database);
-  call = calling(api.url);
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
-});
-
-let merchantId: string;
-let key: string;
-beforeEach(async () => {
-  merchantId = `mer_${randomUUID()}`;
-  key = await api.keyFor(merchantId);
-});
+const { database, api } = apiUnderTest();
+const merchant = merchantPerTest(api);
+const call = calling(api);
 
 interface Invoice {
   readonly id: string;
@@ -37,15 +20,15 @@ interface Invoice {
 const path = '/api/v1/invoices';
 const someId = 'inv_00000000000000000000000000';
 const anInvoice = (columns: Parameters<typeof insertInvoice>[1] = {}) =>
-  insertInvoice(database, { merchant_id: merchantId, ...columns });
-const get = (id: string, apiKey = key) => call<Invoice>(apiKey, 'GET', `${path}/${id}`);
-const list = (query: Record<string, string | number> = {}) => readAll<Invoice>(api.url, key, path, query);
-const pageOf = (id: string, apiKey = key) =>
+  insertInvoice(database, { merchant_id: merchant.id, ...columns });
+const get = (id: string, apiKey = merchant.key) => call<Invoice>(apiKey, 'GET', `${path}/${id}`);
+const list = (query: Record<string, string | number> = {}) => readAll<Invoice>(api.url, merchant.key, path, query);
+const pageOf = (id: string, apiKey = merchant.key) =>
   fetch(`${api.url}${path}/${id}/page`, { headers: { authorization: `Bearer ${apiKey}` } });
 
 describe('an invoice', () => {
   test('is read as it is: amounts in decimals, the number as a number, the failure with its words', async () => {
-    const subscriptionId = await insertSubscription(database, { merchant_id: merchantId });
+    const subscriptionId = await insertSubscription(database, { merchant_id: merchant.id });
     const nextAttemptAt = new Date('2026-02-01T10:00:00Z');
     const id = await anInvoice({
       subscription_id: subscriptionId,
@@ -114,11 +97,11 @@ describe('an invoice', () => {
     'of another merchant, of the other mode, or of nobody is not there: GET %s',
     async (rest) => {
       const id = await anInvoice();
-      const others = [await api.keyFor(`mer_${randomUUID()}`), await api.keyFor(merchantId, { isTest: false })];
+      const others = [await api.keyFor(`mer_${randomUUID()}`), await api.keyFor(merchant.id, { isTest: false })];
       for (const apiKey of others)
         expect(codeOf(await call(apiKey, 'GET', `${path}/${id}${rest}`))).toBe('404 not_found');
       for (const wrong of [someId, 'inv_1', 'pay_00000000000000000000000000'])
-        expect(codeOf(await call(key, 'GET', `${path}/${wrong}${rest}`))).toBe('404 not_found');
+        expect(codeOf(await call(merchant.key, 'GET', `${path}/${wrong}${rest}`))).toBe('404 not_found');
     },
   );
 });
@@ -137,7 +120,7 @@ describe('the list of invoices', () => {
   });
 
   test('shows what fits all filters', async () => {
-    const subscriptionId = await insertSubscription(database, { merchant_id: merchantId, customer_id: 'customer-2' });
+    const subscriptionId = await insertSubscription(database, { merchant_id: merchant.id, customer_id: 'customer-2' });
     const of = { subscription_id: subscriptionId, customer_id: 'customer-2' };
     const old = await anInvoice({ ...of, status: 'paid', created_at: new Date('2026-01-31T10:00:00Z') });
     const gone = await anInvoice({ ...of, cycle: 2, status: 'void', created_at: new Date('2026-02-28T10:00:00Z') });
@@ -162,7 +145,11 @@ describe('the list of invoices', () => {
     ['subscription_id', 'subscription_id='],
     ['number', 'number=1'],
   ])('refuses, naming %s, what it cannot be asked for', async (parameter, query) => {
-    expect(refusalOf(await call(key, 'GET', `${path}?${query}`))).toEqual([422, 'validation_failed', [parameter]]);
+    expect(refusalOf(await call(merchant.key, 'GET', `${path}?${query}`))).toEqual([
+      422,
+      'validation_failed',
+      [parameter],
+    ]);
   });
 });
 
@@ -170,14 +157,14 @@ describe('the page of an invoice', () => {
   const ada = { name: 'Ada <b>Lovelace</b>', email: 'ada@example.com' };
   async function aCustomer(): Promise<string> {
     const asked = { path: '/api/v1/customers', body: ada, idempotencyKey: randomUUID() };
-    return (await postKeyed<{ id: string }>(api.url, key, asked)).body.data.id;
+    return (await postKeyed<{ id: string }>(api.url, merchant.key, asked)).body.data.id;
   }
 
   test('shows what is asked for, of whom, by whom, for when, and how it stands', async () => {
-    await database.admin.query(`UPDATE merchants SET name = 'Tea & Sons' WHERE id = $1`, [merchantId]);
+    await database.admin.query(`UPDATE merchants SET name = 'Tea & Sons' WHERE id = $1`, [merchant.id]);
     const customer_id = await aCustomer();
     const zone = { time_zone: 'Pacific/Auckland', customer_id };
-    const subscription_id = await insertSubscription(database, { merchant_id: merchantId, ...zone });
+    const subscription_id = await insertSubscription(database, { merchant_id: merchant.id, ...zone });
     const id = await anInvoice({
       subscription_id,
       customer_id,
@@ -219,7 +206,7 @@ describe('the page of an invoice', () => {
       `UPDATE subscriptions SET status = 'canceled', ended_at = now(), version = version + 1 WHERE customer_id = $1`,
       [customer_id],
     );
-    expect(codeOf(await call(key, 'DELETE', `/api/v1/customers/${customer_id}`))).toBe('200');
+    expect(codeOf(await call(merchant.key, 'DELETE', `/api/v1/customers/${customer_id}`))).toBe('200');
     const page = await (await pageOf(id)).text();
     expect(page).toContain(customer_id);
     expect(page).not.toMatch(/Ada|ada@/);
@@ -248,7 +235,7 @@ describe('the page of an invoice', () => {
       const page = await openPage(browser, scheme);
       const problems: string[] = [];
       page.on('console', (message) => problems.push(message.text()));
-      await page.setExtraHTTPHeaders({ authorization: `Bearer ${key}` });
+      await page.setExtraHTTPHeaders({ authorization: `Bearer ${merchant.key}` });
       await page.goto(`${api.url}${path}/${id}/page`);
       const background = await page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
       expect(background).toBe(scheme === 'light' ? 'rgb(243, 245, 248)' : 'rgb(17, 21, 26)');

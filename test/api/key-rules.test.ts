@@ -1,11 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { problemCatalogue } from '../../api/errors.ts';
 import { parseKey } from '../../runtime/api-key.ts';
 import { base32 } from '../../workflows/domain/ids.ts';
 import type { Problem } from '../support/api-client.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiUnderTest } from '../support/api-under-test.ts';
 import { testAccessTokens } from '../support/session.ts';
 import { until } from '../support/until.ts';
 
@@ -18,16 +17,7 @@ const httpPolicy = {
   wrongSecretLimitPerMinute: 1_000_000,
 };
 
-let database: TestDatabase;
-let api: ApiServer;
-beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database, {}, { accessTokens, httpPolicy });
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
-});
+const { database, api } = apiUnderTest({ accessTokens, httpPolicy });
 
 interface Rules {
   readonly allowed?: readonly string[];

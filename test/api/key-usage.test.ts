@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { createKeyUsage } from '../../api/key-usage.ts';
 import { storeApiKey } from '../../prisma/api-keys.ts';
 import { bySystem } from '../../prisma/audit-logs.ts';
@@ -12,7 +12,7 @@ import { createLogger } from '../../runtime/logger.ts';
 import { alteredDatabase } from '../support/altered-database.ts';
 import { callApi } from '../support/api-call.ts';
 import { startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { databaseUnderTest } from '../support/api-under-test.ts';
 import { until } from '../support/until.ts';
 
 const pepper = randomBytes(32).toString('hex');
@@ -20,12 +20,10 @@ const logger = createLogger('api', 'silent');
 const often = 20;
 const never = 1_000_000;
 
-let database: TestDatabase;
+const database = databaseUnderTest();
 beforeAll(async () => {
-  database = await startDatabase();
   await createMerchant(database.db, { id: 'mer_1', name: 'one' });
 });
-afterAll(() => database?.close());
 
 async function aKey(): Promise<string> {
   const { keyId, secretHash } = makeKey('test', pepper);

@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { keyPermissions } from '../../api/permissions.ts';
 import { parseKey } from '../../runtime/api-key.ts';
 import { signRequest } from '../../runtime/request-signature.ts';
 import { createSecretBox } from '../../runtime/secret-box.ts';
 import { type CallAnswer, callApi } from '../support/api-call.ts';
 import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { databaseUnderTest } from '../support/api-under-test.ts';
 import { forgedKey } from '../support/forged-key.ts';
 import { giveSigningSecret } from '../support/signing.ts';
 import { aMerchantId } from '../support/token-calls.ts';
@@ -28,13 +28,9 @@ type Layer = (typeof layers)[number][0];
 const secretBox = createSecretBox(new Map([['test', randomBytes(32)]]));
 const unlimited = 1_000_000;
 const servers: ApiServer[] = [];
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await startDatabase();
-});
-afterAll(async () => {
+const database = databaseUnderTest();
+afterAll(() => {
   for (const server of servers) server.close();
-  await database?.close();
 });
 
 async function serving(addressLimitPerMinute: number): Promise<ApiServer> {

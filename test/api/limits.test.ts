@@ -1,26 +1,22 @@
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { rememberCredentials } from '../../api/credentials.ts';
 import type { ApiDeps } from '../../api/deps.ts';
 import type { HttpPolicy } from '../../api/http-policy.ts';
 import { makeKey, parseKey } from '../../runtime/api-key.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { databaseUnderTest } from '../support/api-under-test.ts';
 import { forgedKey } from '../support/forged-key.ts';
 import { sessionFor, testAccessTokens } from '../support/session.ts';
 import { until } from '../support/until.ts';
 
-let database: TestDatabase;
+const database = databaseUnderTest();
 const servers: ApiServer[] = [];
 const agent = new Agent({ keepAlive: true, maxSockets: 20 });
-beforeAll(async () => {
-  database = await startDatabase();
-});
-afterAll(async () => {
+afterAll(() => {
   agent.destroy();
   for (const server of servers) server.close();
-  await database?.close();
 });
 
 const unlimited: HttpPolicy = {

@@ -9,7 +9,7 @@ import { openSession } from '../../prisma/sessions.ts';
 import { checkPassword } from '../../runtime/password.ts';
 import { createSecretBox } from '../../runtime/secret-box.ts';
 import { base32 } from '../../workflows/domain/ids.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { databaseUnderTest } from '../support/api-under-test.ts';
 import { sessionFor, testAccessTokens, testPassword } from '../support/session.ts';
 
 const minuteMs = 60_000;
@@ -20,18 +20,14 @@ const keys = {
   secretBox: createSecretBox(new Map([['test', randomBytes(32)]])),
 };
 
-let database: TestDatabase;
+const database = databaseUnderTest();
 /** What another API process has. */
 let another: Database;
-beforeAll(async () => {
-  database = await startDatabase();
+beforeAll(() => {
   const limits = { connectionsMax: 10, connectTimeoutMs: 5_000, statementTimeoutMs: 30_000 };
   another = openDatabase({ url: database.url, ...limits }, () => undefined);
 });
-afterAll(async () => {
-  await another?.close();
-  await database?.close();
-});
+afterAll(() => another?.close());
 
 /** Never the same twice in a run: addresses are counted over all accounts. */
 let addresses = 0;

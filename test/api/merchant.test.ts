@@ -1,25 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { changeMerchantSettings } from '../../prisma/merchants.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiUnderTest, merchantPerTest } from '../support/api-under-test.ts';
 import { calling, codeOf, refusalOf } from '../support/keyed-call.ts';
 import { sessionFor, testAccessTokens } from '../support/session.ts';
 
 const accessTokens = testAccessTokens();
 
-let database: TestDatabase;
-let api: ApiServer;
-let call: ReturnType<typeof calling>;
-beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database, {}, { accessTokens });
-  call = calling(api.url);
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
-});
+const { database, api } = apiUnderTest({ accessTokens });
+const merchant = merchantPerTest(api, { isTest: false });
+const call = calling(api);
 
 interface Merchant {
   readonly id: string;
@@ -27,28 +17,21 @@ interface Merchant {
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
-let merchantId: string;
-let key: string;
-beforeEach(async () => {
-  merchantId = `mer_${randomUUID()}`;
-  key = await api.keyFor(merchantId, { isTest: false });
-});
-
 const path = '/api/v1/merchant';
-const get = (credential = key) => call<Merchant>(credential, 'GET', path);
-const put = (body: unknown, credential = key) => call<Merchant>(credential, 'PUT', path, body);
+const get = (credential = merchant.key) => call<Merchant>(credential, 'GET', path);
+const put = (body: unknown, credential = merchant.key) => call<Merchant>(credential, 'PUT', path, body);
 
 describe('one’s own merchant', () => {
   test('is shown with all of its settings, the fee too, in both modes alike', async () => {
-    await changeMerchantSettings(database.db, merchantId, { fee: { basis_points: 290 } });
+    await changeMerchantSettings(database.db, merchant.id, { fee: { basis_points: 290 } });
     const { body } = await get();
     expect(body.data).toMatchObject({
-      id: merchantId,
-      name: merchantId,
+      id: merchant.id,
+      name: merchant.id,
       status: 'active',
       settings: { wait: 10, fee: { basis_points: 290, fixed: {} }, currencies: null },
     });
-    expect((await get(await api.keyFor(merchantId))).body.data).toEqual(body.data);
+    expect((await get(await api.keyFor(merchant.id))).body.data).toEqual(body.data);
     expect(JSON.stringify(body)).not.toContain('hash');
   });
 
@@ -75,7 +58,7 @@ describe('one’s own merchant', () => {
     expect((await get(other)).body.data).toEqual(before);
     const { rows } = await database.admin.query(
       "SELECT action, user_id, request_data FROM audit_logs WHERE resource_id = $1 AND action LIKE '%.%'",
-      [merchantId],
+      [merchant.id],
     );
     expect(rows).toEqual([
       {
@@ -108,15 +91,15 @@ describe('one’s own merchant', () => {
 
   test('is not changed with a test key: its settings hold for live payments too', async () => {
     const before = (await get()).body.data;
-    const answer = await put({ settings: { wait: 5 } }, await api.keyFor(merchantId));
+    const answer = await put({ settings: { wait: 5 } }, await api.keyFor(merchant.id));
     expect(codeOf(answer)).toBe('422 wrong_mode');
     expect((await get()).body.data).toEqual(before);
   });
 
   test('is read with the one permission and changed with the other, by keys and people alike', async () => {
-    const keyWith = (permissions: string[]) => api.keyFor(merchantId, { isTest: false, permissions });
+    const keyWith = (permissions: string[]) => api.keyFor(merchant.id, { isTest: false, permissions });
     const tokenOf = async (role: string) =>
-      (await sessionFor(database.db, accessTokens, { merchantId, role, isTest: false })).token;
+      (await sessionFor(database.db, accessTokens, { merchantId: merchant.id, role, isTest: false })).token;
     const codes = async (credential: string) => [
       codeOf(await get(credential)),
       codeOf(await put({ settings: {} }, credential)),

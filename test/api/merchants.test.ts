@@ -1,31 +1,24 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { changeMerchantSettings } from '../../prisma/merchants.ts';
 import { recordTransition } from '../../prisma/transitions.ts';
 import { aPendingPayment, aTransition, canceling, merchantId as stepsMerchantId } from '../prisma/steps.ts';
 import { readAll } from '../support/api-call.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { startApi } from '../support/api-server.ts';
+import { apiUnderTest } from '../support/api-under-test.ts';
 import { calling, codeOf, postKeyed, refusalOf } from '../support/keyed-call.ts';
 import { sessionFor, testAccessTokens } from '../support/session.ts';
 import { until } from '../support/until.ts';
+import { madeOnce } from './creation-contract.ts';
 
 const accessTokens = testAccessTokens();
 const apiKeyPepper = randomBytes(32).toString('hex');
 
-let database: TestDatabase;
-let api: ApiServer;
+const { database, api } = apiUnderTest({ accessTokens, apiKeyPepper });
+const call = calling(api);
 let operator: string;
-let call: ReturnType<typeof calling>;
 beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database, {}, { accessTokens, apiKeyPepper });
   operator = await api.operatorKey();
-  call = calling(api.url);
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
 });
 
 interface Merchant {
@@ -101,12 +94,9 @@ describe('a new merchant', () => {
 
   test('with the same key is the same one, for twenty at once too, and with another body it is refused', async () => {
     const key = randomUUID();
-    const answers = await Promise.all(Array.from({ length: 20 }, () => post({ name: 'Tea' }, key)));
-    expect(new Set(answers.map(codeOf))).toEqual(new Set(['201']));
-    expect(new Set(answers.map(({ body }) => JSON.stringify(body.data))).size).toBe(1);
-    expect(answers.filter(({ headers }) => headers.get('idempotent-replayed') === null)).toHaveLength(1);
+    const { id } = await madeOnce(key, (idempotencyKey) => post({ name: 'Tea' }, idempotencyKey));
     expect(codeOf(await post({ name: 'Coffee' }, key))).toBe('422 idempotency_key_reused');
-    expect(await actsOn(answers[0]?.body.data.id ?? '')).toHaveLength(1);
+    expect(await actsOn(id)).toHaveLength(1);
   });
 
   test.each([
@@ -307,8 +297,8 @@ describe('a suspended merchant', () => {
     const codes = async () =>
       (
         await Promise.all(
-          [api.url, second.url].map((url) =>
-            Promise.all(credentials.map(async (one) => codeOf(await calling(url)(one, 'GET', '/api/v1/payments')))),
+          [api, second].map((asked) =>
+            Promise.all(credentials.map(async (one) => codeOf(await calling(asked)(one, 'GET', '/api/v1/payments')))),
           ),
         )
       ).flat();

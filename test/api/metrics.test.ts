@@ -1,22 +1,14 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { aPayment } from '../support/api-client.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiUnderTest } from '../support/api-under-test.ts';
 import { until } from '../support/until.ts';
 
-let database: TestDatabase;
-let api: ApiServer;
+const { api } = apiUnderTest({ payments: { submit: () => new Promise(() => undefined) } });
 let key: string;
 let operatorKey: string;
 beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database, { submit: () => new Promise(() => undefined) });
   key = await api.keyFor('mer_1');
   operatorKey = await api.operatorKey();
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
 });
 
 const readMetrics = () => fetch(`${api.url}/metrics`, { headers: { authorization: `Bearer ${operatorKey}` } });

@@ -1,20 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { amountOf, captureRefusal, problemOfRefusal, refundRefusal } from '../../api/movement-refusals.ts';
 import { createMerchant } from '../../prisma/merchants.ts';
 import { openMovement } from '../../prisma/movements.ts';
 import { findPayment, type PaymentRow } from '../../prisma/payments.ts';
 import { movementIdOf } from '../../workflows/domain/ids.ts';
 import { paymentStatuses } from '../../workflows/domain/payment-status.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { databaseUnderTest } from '../support/api-under-test.ts';
 import { insertMovedPayment, type Moved } from '../support/moved-payment.ts';
 
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await startDatabase();
-  await createMerchant(database.db, { id: 'mer_1', name: 'Merchant' });
-});
-afterAll(() => database?.close());
+const database = databaseUnderTest();
+beforeAll(() => createMerchant(database.db, { id: 'mer_1', name: 'Merchant' }));
 
 async function rowOf(moved: Moved): Promise<PaymentRow> {
   const id = await insertMovedPayment(database, moved);

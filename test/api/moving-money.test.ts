@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { PaymentObject } from '../../api/payment-object.ts';
 import type { RefundObject } from '../../api/refund-object.ts';
 import { hashOfBody } from '../../api/request-hash.ts';
@@ -8,8 +8,7 @@ import { movementIdOf } from '../../workflows/domain/ids.ts';
 import type { MovementState } from '../../workflows/domain/movement.ts';
 import { callApi, type List } from '../support/api-call.ts';
 import type { Problem } from '../support/api-client.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiUnderTest } from '../support/api-under-test.ts';
 import { insertMovedPayment, insertMovement } from '../support/moved-payment.ts';
 import { until } from '../support/until.ts';
 
@@ -23,21 +22,14 @@ const workflows = {
   resolveRefund: vi.fn<PaymentClient['resolveRefund']>(),
 };
 
-let database: TestDatabase;
-let api: ApiServer;
+const { database, api } = apiUnderTest({ payments: workflows });
 let key: string;
 let operator: string;
 beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database, workflows);
   key = await api.keyFor('mer_1');
   operator = await api.operatorKey();
 });
 beforeEach(() => void vi.resetAllMocks());
-afterAll(async () => {
-  api?.close();
-  await database?.close();
-});
 
 interface Options {
   readonly apiKey?: string;

@@ -1,29 +1,19 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createMerchant } from '../../prisma/merchants.ts';
 import { base32 } from '../../workflows/domain/ids.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiUnderTest } from '../support/api-under-test.ts';
 import { insertPendingPayment } from '../support/payment-row.ts';
 
-let database: TestDatabase;
-let api: ApiServer;
 /** What happens when the workflow is told that the payer came back. */
 let onReturn: (paymentId: string) => Promise<void>;
 const returned: string[] = [];
-beforeAll(async () => {
-  database = await startDatabase();
-  const tellPayerReturned = async (paymentId: string) => {
-    returned.push(paymentId);
-    await onReturn(paymentId);
-  };
-  api = await startApi(database, { tellPayerReturned });
-  await createMerchant(database.db, { id: 'mer_1', name: 'Merchant' });
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
-});
+const tellPayerReturned = async (paymentId: string) => {
+  returned.push(paymentId);
+  await onReturn(paymentId);
+};
+const { database, api } = apiUnderTest({ payments: { tellPayerReturned } });
+beforeAll(() => createMerchant(database.db, { id: 'mer_1', name: 'Merchant' }));
 beforeEach(() => {
   returned.length = 0;
   onReturn = () => Promise.resolve();

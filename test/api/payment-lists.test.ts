@@ -1,26 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { PaymentObject } from '../../api/payment-object.ts';
 import { base32 } from '../../workflows/domain/ids.ts';
 import { callApi, type List, pathWith, readAll } from '../support/api-call.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiUnderTest } from '../support/api-under-test.ts';
 import { insertPendingPayment } from '../support/payment-row.ts';
 
 const path = '/api/v1/payments';
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000_000);
 
-let database: TestDatabase;
-let api: ApiServer;
-beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database);
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
-});
+const { database, api } = apiUnderTest();
 
 const newId = () => `pay_${base32(randomBytes(17), 130)}`;
 const at = (second: number) => new Date(Date.UTC(2026, 0, 31, 12, 0, second));

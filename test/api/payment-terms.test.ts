@@ -1,39 +1,24 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { PaymentClient } from '../../api/temporal/payment-client.ts';
 import { changeMerchantSettings } from '../../prisma/merchants.ts';
 import { submitAtOnce } from '../support/accept-at-once.ts';
 import { aPayment, postPayment } from '../support/api-client.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiUnderTest, merchantPerTest } from '../support/api-under-test.ts';
 
 const submit = vi.fn<PaymentClient['submit']>();
 const resume = vi.fn<PaymentClient['resume']>();
 
-let database: TestDatabase;
-let api: ApiServer;
-beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database, { submit, resume });
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
-});
-
-/** What the merchant's rows are in this test. */
-let merchantId: string;
-let key: string;
-beforeEach(async () => {
+const { database, api } = apiUnderTest({ payments: { submit, resume } });
+const merchant = merchantPerTest(api);
+beforeEach(() => {
   vi.resetAllMocks();
-  merchantId = `mer_${randomUUID()}`;
-  key = await api.keyFor(merchantId);
   submit.mockImplementation((payment) => submitAtOnce(database, payment));
 });
 
 const post = (changes: Record<string, unknown>, options: { apiKey?: string; key?: string; prefer?: string } = {}) =>
   postPayment(api.url, aPayment(changes), {
-    apiKey: options.apiKey ?? key,
+    apiKey: options.apiKey ?? merchant.key,
     key: options.key ?? randomUUID(),
     headers: { prefer: options.prefer ?? 'respond-async' },
   });
@@ -58,7 +43,7 @@ describe('a payment is accepted', () => {
   });
 
   test('with the terms that its merchant has then, and those that it asks for', async () => {
-    await changeMerchantSettings(database.db, merchantId, {
+    await changeMerchantSettings(database.db, merchant.id, {
       capture_within: 60,
       action_within: 90,
       fee: { basis_points: 290, fixed: { USD: '0.30', JPY: '33' } },
@@ -108,14 +93,14 @@ describe('a payment is refused', () => {
   });
 
   test('in a currency that is none of its merchant’s', async () => {
-    await changeMerchantSettings(database.db, merchantId, { currencies: ['EUR', 'CHF'] });
+    await changeMerchantSettings(database.db, merchant.id, { currencies: ['EUR', 'CHF'] });
     const { problem } = await post({});
     expect(problem.errors).toEqual([{ pointer: '/currency', detail: 'must be one of yours: EUR, CHF' }]);
     expect((await post({ currency: 'CHF' })).status).toBe(202);
   });
 
   test('with a way back over http in live mode', async () => {
-    const live = await api.keyFor(merchantId, { isTest: false });
+    const live = await api.keyFor(merchant.id, { isTest: false });
     const { problem } = await post({ return_url: 'http://shop.example/' }, { apiKey: live });
     expect(problem.errors).toEqual([{ pointer: '/return_url', detail: 'must be an https:// URL in live mode' }]);
     expect((await post({ return_url: 'https://shop.example/' }, { apiKey: live })).status).toBe(202);

@@ -1,24 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { PaymentObject } from '../../api/payment-object.ts';
 import { base32 } from '../../workflows/domain/ids.ts';
 import { type CallAnswer, callApi } from '../support/api-call.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiUnderTest } from '../support/api-under-test.ts';
 import { insertPendingPayment } from '../support/payment-row.ts';
 import { until } from '../support/until.ts';
 
-let database: TestDatabase;
-let api: ApiServer;
+const { database, api } = apiUnderTest();
 let key = '';
 beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database);
   key = await api.keyFor('mer_1');
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
 });
 
 type Answer = CallAnswer<{ data: PaymentObject }>;

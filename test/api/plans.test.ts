@@ -1,30 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { changeMerchantSettings } from '../../prisma/merchants.ts';
 import { callApi, type List, readAll } from '../support/api-call.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiUnderTest, merchantPerTest } from '../support/api-under-test.ts';
 import { calling, codeOf, postKeyed, refusalOf } from '../support/keyed-call.ts';
+import { type Creation, testCreation, testExternalId } from './creation-contract.ts';
 
-let database: TestDatabase;
-let api: ApiServer;
-let call: ReturnType<typeof calling>;
-beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database);
-  call = calling(api.url);
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
-});
-
-let merchantId: string;
-let key: string;
-beforeEach(async () => {
-  merchantId = `mer_${randomUUID()}`;
-  key = await api.keyFor(merchantId);
-});
+const { database, api } = apiUnderTest();
+const merchant = merchantPerTest(api);
+const call = calling(api);
 
 interface Plan {
   readonly id: string;
@@ -50,14 +34,15 @@ const tea = {
 };
 const least = { name: 'Tea', amount: '100', currency: 'JPY', interval: { unit: 'year' } };
 
-const post = (body: unknown, idempotencyKey: string = randomUUID(), apiKey = key) =>
+const post = (body: unknown, idempotencyKey: string = randomUUID(), apiKey = merchant.key) =>
   postKeyed<Plan>(api.url, apiKey, { path, body, idempotencyKey });
 const made = async (body: unknown = tea): Promise<Plan> => (await post(body)).body.data;
-const get = (id: string, apiKey = key) => call<Plan>(apiKey, 'GET', `${path}/${id}`);
-const put = (id: string, body: unknown, apiKey = key) => call<Plan>(apiKey, 'PUT', `${path}/${id}`, body);
-const list = (query: Record<string, string | number> = {}, apiKey = key) => readAll<Plan>(api.url, apiKey, path, query);
+const get = (id: string, apiKey = merchant.key) => call<Plan>(apiKey, 'GET', `${path}/${id}`);
+const put = (id: string, body: unknown, apiKey = merchant.key) => call<Plan>(apiKey, 'PUT', `${path}/${id}`, body);
+const list = (query: Record<string, string | number> = {}, apiKey = merchant.key) =>
+  readAll<Plan>(api.url, apiKey, path, query);
 const versions = (id: string, query: Record<string, string | number> = {}) =>
-  readAll<Plan>(api.url, key, `${path}/${id}/versions`, query);
+  readAll<Plan>(api.url, merchant.key, `${path}/${id}/versions`, query);
 
 describe('a new plan', () => {
   test('is answered, read and listed as it was given', async () => {
@@ -95,38 +80,19 @@ describe('a new plan', () => {
     });
   });
 
-  test('with the same key is the same one, for twenty at once too, and with another body it is refused', async () => {
-    const answers = await Promise.all(Array.from({ length: 20 }, () => post(tea, 'key-1')));
-    expect(new Set(answers.map(codeOf))).toEqual(new Set(['201']));
-    expect(new Set(answers.map(({ body }) => JSON.stringify(body.data))).size).toBe(1);
-    expect(answers.filter(({ headers }) => headers.get('idempotent-replayed') === null)).toHaveLength(1);
-    expect(codeOf(await post({ ...tea, amount: '1.00' }, 'key-1'))).toBe('422 idempotency_key_reused');
-    expect(await list()).toHaveLength(1);
-    const [plan] = await list();
-    await put(plan?.id ?? '', { amount: '30.00' });
-    expect((await post(tea, 'key-1')).body.data).toMatchObject({ id: plan?.id, version: 2, amount: '30.00' });
-  });
+  const creation: Creation = { path, body: () => tea, change: { amount: '1.00' } };
+  testCreation(api, creation);
+  testExternalId(api, creation);
 
-  test('with the same key of another merchant or mode is another one', async () => {
-    const live = await api.keyFor(merchantId, { isTest: false });
-    const other = await api.keyFor(`mer_${randomUUID()}`);
-    const answers = await Promise.all([key, live, other].map((apiKey) => post(tea, 'key-1', apiKey)));
-    expect(answers.map(codeOf)).toEqual(['201', '201', '201']);
-    expect(new Set(answers.map(({ body }) => body.data.id)).size).toBe(3);
-  });
-
-  test('has an external_id of its own in its merchant’s mode, also of ten at once', async () => {
-    const answers = await Promise.all(Array.from({ length: 10 }, () => post(tea)));
-    expect(answers.map(codeOf).toSorted()).toEqual([
-      '201',
-      ...Array.from({ length: 9 }, () => '409 external_id_taken'),
-    ]);
-    expect(await list({ external_id: 'tea-1' })).toHaveLength(1);
+  test('is answered to a repeat as it is now', async () => {
+    const { id } = (await post(tea, 'key-1')).body.data;
+    await put(id, { amount: '30.00' });
+    expect((await post(tea, 'key-1')).body.data).toMatchObject({ id, version: 2, amount: '30.00' });
   });
 
   test('has a currency of its merchant’s, unless it was made before the merchant chose them', async () => {
     await post(tea, 'key-1');
-    await changeMerchantSettings(database.db, merchantId, { currencies: ['USD'] });
+    await changeMerchantSettings(database.db, merchant.id, { currencies: ['USD'] });
     expect(codeOf(await post(tea, 'key-1'))).toBe('201');
     expect(refusalOf(await post({ ...tea, external_id: 'tea-2' }))).toEqual([422, 'validation_failed', ['/currency']]);
     expect(codeOf(await post({ ...tea, external_id: 'tea-2', currency: 'USD' }))).toBe('201');
@@ -183,12 +149,12 @@ describe('a plan', () => {
     ['GET', '/versions'],
   ])('of another merchant, of the other mode, or of nobody is not there: %s %s', async (method, rest) => {
     const { id } = await made();
-    const others = [await api.keyFor(`mer_${randomUUID()}`), await api.keyFor(merchantId, { isTest: false })];
+    const others = [await api.keyFor(`mer_${randomUUID()}`), await api.keyFor(merchant.id, { isTest: false })];
     const body = method === 'GET' ? undefined : {};
     for (const apiKey of others)
       expect(codeOf(await call(apiKey, method, `${path}/${id}${rest}`, body))).toBe('404 not_found');
     for (const wrong of [someId, 'pln_1', 'cus_00000000000000000000000000'])
-      expect(codeOf(await call(key, method, `${path}/${wrong}${rest}`, body))).toBe('404 not_found');
+      expect(codeOf(await call(merchant.key, method, `${path}/${wrong}${rest}`, body))).toBe('404 not_found');
   });
 
   test('with new terms gets a new version, and keeps the ones before', async () => {
@@ -261,7 +227,11 @@ describe('a list', () => {
     );
     expect((await list({ external_id: 'tea-3' })).map(({ id }) => id)).toEqual([plans[1]?.id]);
     expect(await list({ external_id: 'tea-3', status: 'active' })).toEqual([]);
-    expect(refusalOf(await call(key, 'GET', `${path}?status=deleted`))).toEqual([422, 'validation_failed', ['status']]);
+    expect(refusalOf(await call(merchant.key, 'GET', `${path}?status=deleted`))).toEqual([
+      422,
+      'validation_failed',
+      ['status'],
+    ]);
   });
 
   test('of versions is newest first, page by page, with cursors of that plan alone', async () => {
@@ -269,12 +239,10 @@ describe('a list', () => {
     const other = await made(least);
     for (let amount = 101; amount <= 104; amount++) await put(id, { amount: String(amount) });
     expect((await versions(id, { limit: 2 })).map(({ version }) => version)).toEqual([5, 4, 3, 2, 1]);
-    const first = await callApi<List<Plan>>(api.url, key, { path: `${path}/${id}/versions?limit=2` });
+    const first = await callApi<List<Plan>>(api.url, merchant.key, { path: `${path}/${id}/versions?limit=2` });
     const cursor = first.body.next_cursor;
-    expect(refusalOf(await call(key, 'GET', `${path}/${other.id}/versions?limit=2&cursor=${cursor}`))).toEqual([
-      422,
-      'validation_failed',
-      ['cursor'],
-    ]);
+    expect(refusalOf(await call(merchant.key, 'GET', `${path}/${other.id}/versions?limit=2&cursor=${cursor}`))).toEqual(
+      [422, 'validation_failed', ['cursor']],
+    );
   });
 });

@@ -1,27 +1,17 @@
 import { request as httpRequest } from 'node:http';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { parseKey } from '../../runtime/api-key.ts';
 import { type CallAnswer, callApi } from '../support/api-call.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiUnderTest } from '../support/api-under-test.ts';
 import { sessionFor, testAccessTokens, testPassword } from '../support/session.ts';
 import { aMerchantId, aPerson, loginOf } from '../support/token-calls.ts';
 import { until } from '../support/until.ts';
 
 /** What somebody does who keeps trying, slowly, or from everywhere. The test is a proxy that is believed. */
 const accessTokens = testAccessTokens();
-let database: TestDatabase;
-let api: ApiServer;
-beforeAll(async () => {
-  database = await startDatabase();
-  const limits = { addressLimitPerMinute: 1_000_000, wrongSecretLimitPerMinute: 1_000_000 };
-  const httpPolicy = { trustedProxies: ['127.0.0.0/8'], corsOrigins: [], ...limits };
-  api = await startApi(database, {}, { accessTokens, httpPolicy });
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
-});
+const limits = { addressLimitPerMinute: 1_000_000, wrongSecretLimitPerMinute: 1_000_000 };
+const httpPolicy = { trustedProxies: ['127.0.0.0/8'], corsOrigins: [], ...limits };
+const { database, api } = apiUnderTest({ accessTokens, httpPolicy });
 
 const addressOf = (number: number) => ({ 'x-forwarded-for': `198.51.100.${number}` });
 

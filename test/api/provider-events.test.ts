@@ -1,5 +1,5 @@
 import { createHmac, randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createEasypayEvents } from '../../activities/providers/easypay/events.ts';
 import { ProviderFault } from '../../activities/providers/provider.ts';
 import type { ProviderEvents } from '../../activities/providers/provider-events.ts';
@@ -7,8 +7,7 @@ import type { HintedSubject } from '../../api/temporal/hints.ts';
 import { createMerchant } from '../../prisma/merchants.ts';
 import { containsCardNumber } from '../../workflows/domain/card-number.ts';
 import type { Problem } from '../support/api-client.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiUnderTest } from '../support/api-under-test.ts';
 import { insertPendingPayment } from '../support/payment-row.ts';
 import { insertAttempt, insertMovement } from '../support/provider-event-rows.ts';
 
@@ -22,27 +21,18 @@ const away: ProviderEvents = {
   close: () => Promise.resolve(),
 };
 
-let database: TestDatabase;
-let api: ApiServer;
 const told: { subject: HintedSubject; providerEventId: string }[] = [];
 let temporalIsAway = false;
-beforeAll(async () => {
-  database = await startDatabase();
-  const tellProviderEvent = async (subject: HintedSubject, providerEventId: string) => {
-    if (temporalIsAway) throw new Error('14 UNAVAILABLE');
-    told.push({ subject, providerEventId });
-  };
-  const accounts = new Map([
-    ['easypay/main', easypay],
-    ['paypal/main', away],
-  ]);
-  api = await startApi(database, { tellProviderEvent }, { providerEvents: accounts });
-  await createMerchant(database.db, { id: 'mer_1', name: 'Merchant' });
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
-});
+const tellProviderEvent = async (subject: HintedSubject, providerEventId: string) => {
+  if (temporalIsAway) throw new Error('14 UNAVAILABLE');
+  told.push({ subject, providerEventId });
+};
+const providerEvents = new Map([
+  ['easypay/main', easypay],
+  ['paypal/main', away],
+]);
+const { database, api } = apiUnderTest({ payments: { tellProviderEvent }, providerEvents });
+beforeAll(() => createMerchant(database.db, { id: 'mer_1', name: 'Merchant' }));
 beforeEach(async () => {
   told.length = 0;
   temporalIsAway = false;

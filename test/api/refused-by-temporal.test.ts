@@ -8,8 +8,7 @@ import { createPaymentClient } from '../../api/temporal/payment-client.ts';
 import { paymentIdOf } from '../../workflows/domain/ids.ts';
 import { acceptAtOnce } from '../support/accept-at-once.ts';
 import { aPayment, postPayment } from '../support/api-client.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiUnderTest } from '../support/api-under-test.ts';
 import { aPaymentRequest } from '../support/payment-request.ts';
 
 const { errordetails, workflowservice } = proto.temporal.api;
@@ -18,27 +17,20 @@ const merchantId = 'mer_1';
 /** A client without a server: what Temporal would answer, the test says, below all that the SDK makes of it. */
 const connection = Connection.lazy({ address: '127.0.0.1:1' });
 const { workflowService } = connection;
-let database: TestDatabase;
-let api: ApiServer;
+const { database, api } = apiUnderTest({ payments: createPaymentClient(new Client({ connection })) });
 let apiKey: string;
 /** Where the log of this test begins. */
 let logStart = 0;
 const log = () => api.log().slice(logStart);
 
 beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database, createPaymentClient(new Client({ connection })));
   apiKey = await api.keyFor(merchantId);
 });
 afterEach(() => {
   vi.restoreAllMocks();
   logStart = api.log().length;
 });
-afterAll(async () => {
-  api?.close();
-  await connection.close();
-  await database?.close();
-});
+afterAll(() => connection.close());
 
 /** Temporal is reachable, and answers each submission as `submission` does. */
 function temporalAnswers(

@@ -1,24 +1,14 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { type ProblemCode, problemCatalogue } from '../../api/errors.ts';
 import { parseKey } from '../../runtime/api-key.ts';
 import type { Problem } from '../support/api-client.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiUnderTest } from '../support/api-under-test.ts';
 import { forgedKey } from '../support/forged-key.ts';
 import { sessionFor, testAccessTokens } from '../support/session.ts';
 import { aMerchantId } from '../support/token-calls.ts';
 
 const accessTokens = testAccessTokens();
-let database: TestDatabase;
-let api: ApiServer;
-beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database, {}, { accessTokens });
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
-});
+const { database, api } = apiUnderTest({ accessTokens });
 
 const sql = (text: string, ...values: unknown[]) => database.admin.query(text, values);
 

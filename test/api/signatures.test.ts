@@ -1,35 +1,28 @@
 import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../prisma/database.ts';
 import { signRequest } from '../../runtime/request-signature.ts';
 import { createSecretBox } from '../../runtime/secret-box.ts';
 import { aPayment } from '../support/api-client.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { startApi } from '../support/api-server.ts';
+import { apiUnderTest } from '../support/api-under-test.ts';
 import { sessionFor, testAccessTokens } from '../support/session.ts';
 import { giveSigningSecret } from '../support/signing.ts';
 
 const secretBox = createSecretBox(new Map([['test', randomBytes(32)]]));
 const accessTokens = testAccessTokens();
 
-let database: TestDatabase;
-let api: ApiServer;
+const { database, api } = apiUnderTest({ secretBox, accessTokens });
 let apiKey: string;
 let secret: string;
 let other: { apiKey: string; secret: string };
 beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database, {}, { secretBox, accessTokens });
   apiKey = await api.keyFor(`mer_${randomUUID()}`);
   secret = await giveSigningSecret(database, secretBox, apiKey);
   const otherKey = await api.keyFor(`mer_${randomUUID()}`);
   other = { apiKey: otherKey, secret: await giveSigningSecret(database, secretBox, otherKey) };
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
 });
 
 /** A request as it goes out; a header with several values goes out several times. */

@@ -3,10 +3,9 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test as fileTest } from 'vitest';
+import { beforeAll, describe, expect, test as fileTest } from 'vitest';
 import { createSecretBox } from '../../runtime/secret-box.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiUnderTest } from '../support/api-under-test.ts';
 import { giveSigningSecret } from '../support/signing.ts';
 
 const secretBox = createSecretBox(new Map([['test', randomBytes(32)]]));
@@ -18,19 +17,12 @@ const snippets = [
 ];
 const isThere = (program: string) => spawnSync(program, ['version']).error === undefined;
 
-let database: TestDatabase;
-let api: ApiServer;
+const { database, api } = apiUnderTest({ secretBox });
 let apiKey: string;
 let secret: string;
 beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database, {}, { secretBox });
   apiKey = await api.keyFor(`mer_${randomUUID()}`);
   secret = await giveSigningSecret(database, secretBox, apiKey);
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
 });
 
 interface Printed {

@@ -1,43 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { SubscriptionObject } from '../../api/subscription-object.ts';
 import { callApi } from '../support/api-call.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
 import { calling, codeOf, refusalOf } from '../support/keyed-call.ts';
-import {
-  mockSubscriptions,
-  type PlayedSubscriptions,
-  playMocks,
-  playSubscriptions,
-} from '../support/played-subscriptions.ts';
+import type { PlayedSubscriptions } from '../support/played-subscriptions.ts';
 import { insertPlan } from '../support/subscription-rows.ts';
+import { subscriptionsUnderTest } from '../support/subscriptions-under-test.ts';
 import { until } from '../support/until.ts';
 
-const workflows = mockSubscriptions();
-
-let database: TestDatabase;
-let api: ApiServer;
-let played: PlayedSubscriptions;
-let call: ReturnType<typeof calling>;
-beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database, {}, { subscriptions: workflows });
-  played = playSubscriptions(database);
-  call = calling(api.url);
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
-});
-
-let merchantId: string;
-let key: string;
+const { database, api, merchant, workflows, played } = subscriptionsUnderTest();
+const call = calling(api);
 let planId: string;
 beforeEach(async () => {
-  playMocks(workflows, played);
-  merchantId = `mer_${randomUUID()}`;
-  key = await api.keyFor(merchantId);
   planId = await aPlan(2599);
 });
 
@@ -47,7 +21,7 @@ const card = { type: 'credit_card', card_token: 'tok_visa_4242' };
 
 /** A plan every month. */
 async function aPlan(amount: number, columns: Record<string, unknown> = {}, currency = 'USD'): Promise<string> {
-  const id = await insertPlan(database, { merchant_id: merchantId, ...columns });
+  const id = await insertPlan(database, { merchant_id: merchant.id, ...columns });
   await database.admin.query('UPDATE plan_versions SET amount = $2, currency = $3 WHERE plan_id = $1', [
     id,
     amount,
@@ -65,7 +39,7 @@ async function send(method: string, of: string, body?: unknown, options: Options
   const { idempotencyKey = randomUUID(), prefer = 'wait=1' } = options;
   const headers = { 'idempotency-key': idempotencyKey, prefer };
   const path = `/api/v1/subscriptions${of}`;
-  const answer = await callApi<{ data: SubscriptionObject }>(api.url, key, { method, path, body, headers });
+  const answer = await callApi<{ data: SubscriptionObject }>(api.url, merchant.key, { method, path, body, headers });
   return Object.assign(answer, { isReplay: answer.headers.get('idempotent-replayed') === 'true' });
 }
 
@@ -109,9 +83,14 @@ describe('a pause', () => {
     ]);
     expect(answer.body.data).toMatchObject({ status: 'paused', paused_at: expect.any(String), resumes_at: at });
     const [known, asked, waits] = workflows.pause.mock.calls[0] ?? [];
-    expect(known).toEqual({ subscriptionId: id, merchantId, isTest: true, summary: `25.99 USD every month · ${id}` });
+    expect(known).toEqual({
+      subscriptionId: id,
+      merchantId: merchant.id,
+      isTest: true,
+      summary: `25.99 USD every month · ${id}`,
+    });
     expect(asked).toEqual({
-      actor: `api_key:${key.split('_')[2]}`,
+      actor: `api_key:${merchant.key.split('_')[2]}`,
       reason: 'requested by the merchant',
       key: expect.stringMatching(/^wish_/),
       resumesAt: at,
@@ -428,7 +407,7 @@ describe('a preview', () => {
     readonly subscription_after: Record<string, unknown>;
   }
   const preview = (id: string, body: unknown = {}) =>
-    call<Preview>(key, 'POST', `/api/v1/subscriptions/${id}/preview`, body);
+    call<Preview>(merchant.key, 'POST', `/api/v1/subscriptions/${id}/preview`, body);
 
   test('of nothing is the next invoice, and does nothing', async () => {
     const id = await begun();

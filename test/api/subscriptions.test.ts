@@ -1,48 +1,23 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { PaymentObject } from '../../api/payment-object.ts';
 import type { SubscriptionObject } from '../../api/subscription-object.ts';
 import type { SubscriptionClient } from '../../api/temporal/subscription-client.ts';
 import { changeMerchantSettings } from '../../prisma/merchants.ts';
 import { subscriptionIdOf } from '../../workflows/domain/ids.ts';
 import { callApi, readAll } from '../support/api-call.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
 import { insertTestClock } from '../support/clock-subscription.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
 import { calling, codeOf, refusalOf } from '../support/keyed-call.ts';
 import { insertMovedPayment } from '../support/moved-payment.ts';
-import {
-  mockSubscriptions,
-  type PlayedSubscriptions,
-  playMocks,
-  playSubscriptions,
-} from '../support/played-subscriptions.ts';
+import type { PlayedSubscriptions } from '../support/played-subscriptions.ts';
 import { insertPlan } from '../support/subscription-rows.ts';
+import { subscriptionsUnderTest } from '../support/subscriptions-under-test.ts';
+import { type Creation, testCreation, testExternalId } from './creation-contract.ts';
 
-const workflows = mockSubscriptions();
-
-let database: TestDatabase;
-let api: ApiServer;
-let played: PlayedSubscriptions;
-let call: ReturnType<typeof calling>;
-beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database, {}, { subscriptions: workflows });
-  played = playSubscriptions(database);
-  call = calling(api.url);
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
-});
-
-let merchantId: string;
-let key: string;
+const { database, api, merchant, workflows, played } = subscriptionsUnderTest();
+const call = calling(api);
 let planId: string;
 beforeEach(async () => {
-  playMocks(workflows, played);
-  merchantId = `mer_${randomUUID()}`;
-  key = await api.keyFor(merchantId);
   planId = await aPlan();
 });
 
@@ -53,7 +28,7 @@ const inDays = (days: number) => new Date(Date.now() + days * day).toISOString()
 const card = { type: 'credit_card', card_token: 'tok_visa_4242', card_exp_month: 12, card_exp_year: 2098 };
 
 /** A plan of 25.99 USD every month, unless its columns or terms say otherwise. */
-async function aPlan(columns: Record<string, unknown> = {}, terms = 'amount = 2599', owner = merchantId) {
+async function aPlan(columns: Record<string, unknown> = {}, terms = 'amount = 2599', owner = merchant.id) {
   const id = await insertPlan(database, { merchant_id: owner, ...columns });
   await database.admin.query(`UPDATE plan_versions SET ${terms} WHERE plan_id = $1`, [id]);
   return id;
@@ -66,7 +41,7 @@ interface Options {
 }
 
 function send(method: string, of: string, body?: unknown, options: Options = {}) {
-  const { idempotencyKey = randomUUID(), apiKey = key, prefer = 'wait=1' } = options;
+  const { idempotencyKey = randomUUID(), apiKey = merchant.key, prefer = 'wait=1' } = options;
   const headers = { 'idempotency-key': idempotencyKey, prefer };
   return callApi<{ data: SubscriptionObject }>(api.url, apiKey, { method, path: `${path}${of}`, body, headers });
 }
@@ -79,10 +54,10 @@ const aBody = (changes: Record<string, unknown> = {}) => ({
 });
 const create = (changes: Record<string, unknown> = {}, options: Options = {}) =>
   send('POST', '', aBody(changes), options);
-const get = async (id: string, apiKey = key) =>
+const get = async (id: string, apiKey = merchant.key) =>
   (await call<SubscriptionObject>(apiKey, 'GET', `${path}/${id}`)).body.data;
 const list = (query: Record<string, string | number> = {}) =>
-  readAll<SubscriptionObject>(api.url, key, path, query).then((found) => found.map(({ id }) => id));
+  readAll<SubscriptionObject>(api.url, merchant.key, path, query).then((found) => found.map(({ id }) => id));
 const isReplay = ({ headers }: { headers: Headers }) => headers.get('idempotent-replayed') === 'true';
 
 /** One that waits for its first period. */
@@ -116,7 +91,7 @@ describe('a new subscription', () => {
     const { starts_at: _start, ...kept } = given;
     expect(data).toEqual({
       ...kept,
-      id: subscriptionIdOf({ merchantId, isTest: true, idempotencyKey: 'key-1' }),
+      id: subscriptionIdOf({ merchantId: merchant.id, isTest: true, idempotencyKey: 'key-1' }),
       customer_id: 'customer-1',
       plan_id: planId,
       plan_version: 1,
@@ -148,14 +123,14 @@ describe('a new subscription', () => {
     expect(answer.headers.get('location')).toBe(`${path}/${data.id}`);
     expect(isReplay(answer)).toBe(false);
     expect(await get(data.id)).toEqual(data);
-    expect(await readAll(api.url, key, path, {})).toEqual([data]);
+    expect(await readAll(api.url, merchant.key, path, {})).toEqual([data]);
   });
 
   test('is handed to its workflow with the plan as it is now, who asks, and a summary', async () => {
     const answer = await create({ quantity: 2 }, { idempotencyKey: 'key-1', prefer: 'respond-async' });
     expect(workflows.submit.mock.calls[0]?.[0]).toEqual({
       subscriptionId: answer.body.data.id,
-      merchantId,
+      merchantId: merchant.id,
       isTest: true,
       summary: `51.98 USD every month · ${answer.body.data.id}`,
       request: {
@@ -163,7 +138,7 @@ describe('a new subscription', () => {
         requestHash: expect.stringMatching(/^[0-9a-f]{64}$/),
         externalId: null,
         correlationId: answer.headers.get('x-request-id'),
-        actor: `api_key:${key.split('_')[2]}`,
+        actor: `api_key:${merchant.key.split('_')[2]}`,
         origin: expect.any(String),
         customerId: 'customer-1',
         planId,
@@ -214,14 +189,14 @@ describe('a new subscription', () => {
     expect(workflows.submit.mock.calls[0]?.[1]).toBe('outcome');
   });
 
-  test('with the same key is the same one, for twenty at once too, and with another body it is refused', async () => {
-    const options = { idempotencyKey: 'key-1' };
-    const answers = await Promise.all(Array.from({ length: 20 }, () => create({ trial_days: 7 }, options)));
-    expect(new Set(answers.map(codeOf))).toEqual(new Set(['201']));
-    expect(new Set(answers.map(({ body }) => JSON.stringify(body.data))).size).toBe(1);
-    expect(codeOf(await create({ trial_days: 8 }, options))).toBe('422 idempotency_key_reused');
-    expect(await list()).toHaveLength(1);
-  });
+  const creation: Creation = {
+    path,
+    body: async ({ merchantId, isTest }) =>
+      aBody({ plan_id: await aPlan({ is_test: isTest }, undefined, merchantId), trial_days: 7 }),
+    change: { trial_days: 8 },
+  };
+  testCreation(api, creation);
+  testExternalId(api, creation);
 
   test('is answered to a repeat as it is now, though it could not be made any more', async () => {
     const options = { idempotencyKey: 'key-1' };
@@ -245,16 +220,10 @@ describe('a new subscription', () => {
     const { problem } = await create({}, { idempotencyKey, prefer: 'wait=0' });
     expect(problem).toMatchObject({
       code,
-      subscription_id: subscriptionIdOf({ merchantId, isTest: true, idempotencyKey }),
+      subscription_id: subscriptionIdOf({ merchantId: merchant.id, isTest: true, idempotencyKey }),
     });
     return problem as typeof problem & { subscription_id?: string };
   }
-
-  test('has an external_id of its own', async () => {
-    await waiting({ external_id: 'sub-7' });
-    expect(codeOf(await create({ external_id: 'sub-7' }))).toBe('409 external_id_taken');
-    expect(await list({ external_id: 'sub-7' })).toHaveLength(1);
-  });
 
   test.each([
     ['/plan_id', { plan_id: undefined }],
@@ -298,7 +267,7 @@ describe('a new subscription', () => {
     expect(refusalOf(await create({ plan_id: withFee }))).toEqual([422, 'validation_failed', ['/quantity']]);
     await changeMerchantSettings(
       database.db,
-      merchantId,
+      merchant.id,
       { currencies: ['EUR'] },
       {
         actor: 'a test',
@@ -329,10 +298,11 @@ describe('a new subscription', () => {
   });
 
   test('needs a customer who is there, where it names one of ours', async () => {
-    const { data } = (await call<{ id: string }>(key, 'POST', '/api/v1/customers', { name: 'Ada' })).body;
+    const { data } = (await call<{ id: string }>(merchant.key, 'POST', '/api/v1/customers', { name: 'Ada' })).body;
     expect((await create({ customer_id: data.id, trial_days: 7 })).body.data.customer_id).toBe(data.id);
-    const blanked = (await call<{ id: string }>(key, 'POST', '/api/v1/customers', { name: 'Eve' })).body.data.id;
-    await call(key, 'DELETE', `/api/v1/customers/${blanked}`);
+    const blanked = (await call<{ id: string }>(merchant.key, 'POST', '/api/v1/customers', { name: 'Eve' })).body.data
+      .id;
+    await call(merchant.key, 'DELETE', `/api/v1/customers/${blanked}`);
     for (const customer_id of [blanked, 'cus_00000000000000000000000000'])
       expect(refusalOf(await create({ customer_id }))).toEqual([422, 'customer_not_available', ['/customer_id']]);
   });
@@ -343,8 +313,8 @@ describe('a new subscription', () => {
   });
 
   test('of a customer with a test clock goes by its time', async () => {
-    const clockId = await insertTestClock(database, merchantId, { now: '2030-01-31T10:00:00Z' });
-    const customer = await call<{ id: string; test_clock_id: string }>(key, 'POST', '/api/v1/customers', {
+    const clockId = await insertTestClock(database, merchant.id, { now: '2030-01-31T10:00:00Z' });
+    const customer = await call<{ id: string; test_clock_id: string }>(merchant.key, 'POST', '/api/v1/customers', {
       test_clock_id: clockId,
     });
     expect(customer.body.data.test_clock_id).toBe(clockId);
@@ -373,9 +343,13 @@ describe('a subscription', () => {
     ['POST', '/preview'],
   ])('of another merchant, of the other mode, or of nobody is not there: %s %s', async (method, act) => {
     const id = await waiting();
-    const others = [await api.keyFor(`mer_${randomUUID()}`), await api.keyFor(merchantId, { isTest: false })];
+    const others = [await api.keyFor(`mer_${randomUUID()}`), await api.keyFor(merchant.id, { isTest: false })];
     const body = method === 'POST' || method === 'PUT' ? {} : undefined;
-    for (const [of, apiKey] of [...others.map((one) => [id, one] as const), [someId, key], ['x', key]] as const)
+    for (const [of, apiKey] of [
+      ...others.map((one) => [id, one] as const),
+      [someId, merchant.key],
+      ['x', merchant.key],
+    ] as const)
       expect(codeOf(await send(method, `/${of}${act}`, body, { apiKey }))).toBe('404 not_found');
   });
 
@@ -406,15 +380,19 @@ describe('a subscription', () => {
     ['limit', { limit: '101' }],
     ['color', { color: 'red' }],
   ])('is not looked for by a wrong %s', async (name, query) => {
-    const answer = await callApi(api.url, key, { path: `${path}?${new URLSearchParams(query).toString()}` });
+    const answer = await callApi(api.url, merchant.key, { path: `${path}?${new URLSearchParams(query).toString()}` });
     expect(refusalOf(answer)).toEqual([422, 'validation_failed', [name]]);
   });
 
   test('shows its payments, and they name it and their invoice', async () => {
     const id = await begun();
-    await insertMovedPayment(database, { status: 'captured', authorized: 1, captured: 1 }, { merchant_id: merchantId });
-    const payments = await readAll<PaymentObject>(api.url, key, '/api/v1/payments', { subscription_id: id });
+    await insertMovedPayment(
+      database,
+      { status: 'captured', authorized: 1, captured: 1 },
+      { merchant_id: merchant.id },
+    );
+    const payments = await readAll<PaymentObject>(api.url, merchant.key, '/api/v1/payments', { subscription_id: id });
     expect(payments).toMatchObject([{ subscription_id: id, invoice_id: expect.stringMatching(/^inv_/) }]);
-    expect(await readAll(api.url, key, '/api/v1/payments', {})).toHaveLength(2);
+    expect(await readAll(api.url, merchant.key, '/api/v1/payments', {})).toHaveLength(2);
   });
 });

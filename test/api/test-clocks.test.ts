@@ -1,33 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { TestClockClient } from '../../api/temporal/test-clock-client.ts';
 import { callApi, readAll } from '../support/api-call.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
+import { apiUnderTest, merchantPerTest } from '../support/api-under-test.ts';
 import { insertClockSubscription, settleClockSubscription } from '../support/clock-subscription.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
 import { codeOf, postKeyed, refusalOf } from '../support/keyed-call.ts';
 import { untilLookedAgain } from '../support/looks.ts';
+import { testCreation } from './creation-contract.ts';
 
 const wake = vi.fn<TestClockClient['wake']>();
 
-let database: TestDatabase;
-let api: ApiServer;
-beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database, {}, { testClocks: { wake } });
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
-});
-
-let merchantId: string;
-let key: string;
-beforeEach(async () => {
-  merchantId = `mer_${randomUUID()}`;
-  key = await api.keyFor(merchantId);
-  wake.mockReset().mockResolvedValue(null);
-});
+const { database, api } = apiUnderTest({ testClocks: { wake } });
+const merchant = merchantPerTest(api);
+beforeEach(() => void wake.mockReset().mockResolvedValue(null));
 
 interface Clock {
   readonly id: string;
@@ -41,19 +26,20 @@ const path = '/api/v1/test-clocks';
 const january = '2026-01-31T09:00:00.000Z';
 const february = '2026-02-28T09:00:00.000Z';
 
-const post = (body: unknown, idempotencyKey: string = randomUUID(), apiKey = key) =>
+const post = (body: unknown, idempotencyKey: string = randomUUID(), apiKey = merchant.key) =>
   postKeyed<Clock>(api.url, apiKey, { path, body, idempotencyKey });
 const made = async (): Promise<Clock> => (await post({ frozen_time: january })).body.data;
-const get = (id: string, apiKey = key) => callApi<{ data: Clock }>(api.url, apiKey, { path: `${path}/${id}` });
-const act = (id: string, verb: 'advance' | 'settle', body: unknown, prefer?: string, apiKey = key) =>
+const get = (id: string, apiKey = merchant.key) => callApi<{ data: Clock }>(api.url, apiKey, { path: `${path}/${id}` });
+const act = (id: string, verb: 'advance' | 'settle', body: unknown, prefer?: string, apiKey = merchant.key) =>
   callApi<{ data: Clock }>(api.url, apiKey, {
     method: 'POST',
     path: `${path}/${id}/${verb}`,
     body,
     headers: prefer === undefined ? {} : { prefer },
   });
-const advance = (id: string, to: unknown, prefer?: string, apiKey = key) => act(id, 'advance', { to }, prefer, apiKey);
-const settle = (id: string, prefer?: string, apiKey = key) => act(id, 'settle', {}, prefer, apiKey);
+const advance = (id: string, to: unknown, prefer?: string, apiKey = merchant.key) =>
+  act(id, 'advance', { to }, prefer, apiKey);
+const settle = (id: string, prefer?: string, apiKey = merchant.key) => act(id, 'settle', {}, prefer, apiKey);
 /** What the workflow does in the end. */
 const arrive = (id: string) =>
   database.admin.query(`UPDATE test_clocks SET now = target, target = NULL, status = 'ready' WHERE id = $1`, [id]);
@@ -76,15 +62,18 @@ describe('a new clock', () => {
     });
     expect(answer.headers.get('location')).toBe(`${path}/${clock.id}`);
     expect((await get(clock.id)).body.data).toEqual(clock);
-    expect(await readAll<Clock>(api.url, key, path)).toEqual([clock]);
-    const again = await post({ name: 'Spring', frozen_time: '2026-01-31T10:00:00+01:00' }, 'key-1');
-    expect([again.status, again.headers.get('idempotent-replayed')]).toEqual([201, 'true']);
-    expect(again.body.data).toEqual(clock);
-    expect(refusalOf(await post({ frozen_time: january }, 'key-1'))).toEqual([422, 'idempotency_key_reused', []]);
+    expect(await readAll<Clock>(api.url, merchant.key, path)).toEqual([clock]);
+  });
+
+  testCreation(api, {
+    path,
+    body: () => ({ name: 'Spring', frozen_time: '2026-01-31T10:00:00+01:00' }),
+    change: { name: undefined },
+    isOfTestModeAlone: true,
   });
 
   test('is of the test mode alone', async () => {
-    const live = await api.keyFor(merchantId, { isTest: false });
+    const live = await api.keyFor(merchant.id, { isTest: false });
     expect(codeOf(await post({ frozen_time: january }, 'k', live))).toBe('422 wrong_mode');
     const { id } = await made();
     expect(await readAll<Clock>(api.url, live, path)).toEqual([]);
@@ -123,7 +112,7 @@ describe('an advance', () => {
     const answer = await advance(id, february);
     expect(answer.status).toBe(202);
     expect(answer.body.data).toMatchObject({ status: 'advancing', frozen_time: january, advancing_to: february });
-    expect(wake.mock.calls).toEqual([[{ clockId: id, merchantId }]]);
+    expect(wake.mock.calls).toEqual([[{ clockId: id, merchantId: merchant.id }]]);
   });
 
   test('is waited for as long as the caller wants', async () => {
@@ -204,9 +193,9 @@ describe('settling', () => {
     const { id } = await made();
     const due: string[] = [];
     for (let index = 0; index < 11; index++)
-      due.push(await insertClockSubscription(database, merchantId, id, { at: january }));
-    const charged = await insertClockSubscription(database, merchantId, id, { at: null, chargePaymentId: 'pay_1' });
-    await insertClockSubscription(database, merchantId, id, { at: february });
+      due.push(await insertClockSubscription(database, merchant.id, id, { at: january }));
+    const charged = await insertClockSubscription(database, merchant.id, id, { at: null, chargePaymentId: 'pay_1' });
+    await insertClockSubscription(database, merchant.id, id, { at: february });
     const waiting = await settle(id, 'wait=0');
     expect(waiting.status).toBe(202);
     expect(waiting.body.data.waiting_for).toEqual([...due, charged].toSorted().slice(0, 10));
@@ -234,7 +223,7 @@ describe('settling', () => {
   });
 
   test('waits no longer than the merchant’s own time, unless asked to', async () => {
-    await database.admin.query(`UPDATE merchants SET settings = '{"wait": 1}' WHERE id = $1`, [merchantId]);
+    await database.admin.query(`UPDATE merchants SET settings = '{"wait": 1}' WHERE id = $1`, [merchant.id]);
     const { id } = await made();
     await advance(id, february);
     const before = performance.now();

@@ -1,10 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { PaymentObject } from '../../api/payment-object.ts';
 import { keyPermissions, merchantRoles } from '../../api/permissions.ts';
 import { parseKey } from '../../runtime/api-key.ts';
 import { callApi, readAll } from '../support/api-call.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiOn, apiUnderTest } from '../support/api-under-test.ts';
 import { insertPendingPayment } from '../support/payment-row.ts';
 import { testAccessTokens, testPassword } from '../support/session.ts';
 import {
@@ -20,21 +19,10 @@ import {
 } from '../support/token-calls.ts';
 import { until } from '../support/until.ts';
 
-let database: TestDatabase;
-let api: ApiServer;
-/** Another process on the same database, with the same secrets. */
-let another: ApiServer;
 const shared = { accessTokens: testAccessTokens(), apiKeyPepper: 'a pepper of at least 32 characters' };
-beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database, {}, shared);
-  another = await startApi(database, {}, shared);
-});
-afterAll(async () => {
-  api?.close();
-  another?.close();
-  await database?.close();
-});
+const { database, api } = apiUnderTest(shared);
+/** Another process on the same database, with the same secrets. */
+const another = apiOn(database, shared);
 
 const rows = async <Row extends object>(text: string, ...values: unknown[]): Promise<Row[]> =>
   (await database.admin.query<Row>(text, values)).rows;

@@ -1,13 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { Secret, TOTP } from 'otpauth';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Problem } from '../../api/errors.ts';
 import { type LoginAttempt, login } from '../../api/login.ts';
 import { beginAuthenticator, confirmAuthenticator, resetTotp } from '../../prisma/authenticators.ts';
 import { createSecretBox } from '../../runtime/secret-box.ts';
 import { callApi } from '../support/api-call.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiUnderTest } from '../support/api-under-test.ts';
 import { sessionFor, testAccessTokens, testPassword } from '../support/session.ts';
 
 const accessTokens = testAccessTokens();
@@ -16,16 +15,7 @@ const deps = {
   apiKeyPepper: randomBytes(32).toString('hex'),
 };
 
-let database: TestDatabase;
-let api: ApiServer;
-beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database, {}, { accessTokens, ...deps });
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
-});
+const { database, api } = apiUnderTest({ accessTokens, ...deps });
 
 const begin = (token: string, password = testPassword) =>
   callApi<{ data: { secret: string; otpauth_url: string } }>(api.url, token, {

@@ -1,28 +1,20 @@
 import { type IncomingMessage, request } from 'node:http';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { z } from 'zod';
 import { bytesBody, fileBody, type Route } from '../../api/route.ts';
 import { routes } from '../../api/routes/index.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiUnderTest } from '../support/api-under-test.ts';
 import { insertMovedPayment } from '../support/moved-payment.ts';
 import { bodies } from './access-bodies.ts';
 
-let database: TestDatabase;
-let api: ApiServer;
+const { database, api } = apiUnderTest();
 let mine: string;
 let paymentId: string;
 beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database);
   mine = await api.keyFor('mer_1');
   await api.keyFor('mer_2');
   const foreign = { merchant_id: 'mer_2', description: 'a secret of mer_2' };
   paymentId = await insertMovedPayment(database, { status: 'captured', authorized: 2599, captured: 2599 }, foreign);
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
 });
 
 interface Answer {

@@ -1,22 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { inviteUser } from '../../prisma/users.ts';
 import { callApi, type List, readAll } from '../support/api-call.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiUnderTest } from '../support/api-under-test.ts';
 import { type SessionOf, sessionFor, testAccessTokens, testPassword } from '../support/session.ts';
 
 const accessTokens = testAccessTokens();
-let database: TestDatabase;
-let api: ApiServer;
-beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database, {}, { accessTokens });
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
-});
+const { database, api } = apiUnderTest({ accessTokens });
 
 interface UserObject {
   readonly id: string;

@@ -1,12 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { disableWebhookEndpoint } from '../../prisma/webhook-endpoints.ts';
 import { createAddressGuard } from '../../runtime/address-guard.ts';
 import { createSecretBox } from '../../runtime/secret-box.ts';
 import { callApi, type List, readAll } from '../support/api-call.ts';
 import type { Problem } from '../support/api-client.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiUnderTest } from '../support/api-under-test.ts';
+import { madeOnce, testCreation } from './creation-contract.ts';
 
 const secretBox = createSecretBox(new Map([['test', randomBytes(32)]]));
 /** A private network behind one name, the internet behind all others. */
@@ -16,16 +16,7 @@ const lookUp = async (name: string) => {
 };
 const addressGuard = createAddressGuard({ allowsPrivate: false, lookUp });
 
-let database: TestDatabase;
-let api: ApiServer;
-beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database, {}, { secretBox, addressGuard });
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
-});
+const { database, api } = apiUnderTest({ secretBox, addressGuard });
 
 interface Endpoint {
   readonly id: string;
@@ -95,33 +86,16 @@ describe('a new endpoint', () => {
 
   test('with the same key is the same one, secret included, also for a hundred at once', async () => {
     const { text: key } = await aKey();
-    const idempotencyKey = randomUUID();
-    const answers = await Promise.all(Array.from({ length: 100 }, () => post(key, { url: anUrl }, idempotencyKey)));
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201]));
-    expect(new Set(answers.map(({ body }) => JSON.stringify(body.data))).size).toBe(1);
-    expect(answers.filter(({ headers }) => headers.get('idempotent-replayed') === null)).toHaveLength(1);
-    for (const { headers } of answers) expect(headers.get('idempotency-key')).toBe(idempotencyKey);
+    const body = { url: anUrl };
+    const { secret } = await madeOnce(randomUUID(), (idempotencyKey) => post(key, body, idempotencyKey), 100);
+    expect(secret).toMatch(/^whsec_/);
   });
 
-  test('with the same key and another body is refused', async () => {
-    const { text: key } = await aKey();
-    const idempotencyKey = randomUUID();
-    expect((await post(key, { url: anUrl }, idempotencyKey)).status).toBe(201);
-    const answer = await post(key, { url: `${anUrl}&x=1` }, idempotencyKey);
-    expect([answer.status, answer.problem.code]).toEqual([422, 'idempotency_key_reused']);
-  });
-
-  test('with the same key of another merchant or mode is another one', async () => {
-    const mine = await aKey();
-    const live = await aKey(false, mine.merchantId);
-    const other = await aKey();
-    const idempotencyKey = randomUUID();
-    const keys = [mine, live, other];
-    const made = await Promise.all(keys.map(({ text }) => post(text, { url: anUrl }, idempotencyKey)));
-    expect(made.map(({ status }) => status)).toEqual([201, 201, 201]);
-    expect(new Set(made.map(({ body }) => body.data.id)).size).toBe(3);
-    expect(new Set(made.map(({ body }) => body.data.secret)).size).toBe(3);
-    for (const { text } of keys) expect(await readAll<Endpoint>(api.url, text, '/api/v1/webhooks')).toHaveLength(1);
+  testCreation(api, {
+    path: '/api/v1/webhooks',
+    body: () => ({ url: anUrl }),
+    change: { url: `${anUrl}&x=1` },
+    ownMembers: ['id', 'secret'],
   });
 
   test('is the twentieth at most, also for thirty at once; a disabled one leaves room', async () => {

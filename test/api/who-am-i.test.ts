@@ -1,5 +1,5 @@
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   keyPermissions,
   merchantPermissions,
@@ -9,23 +9,13 @@ import {
 } from '../../api/permissions.ts';
 import { parseKey } from '../../runtime/api-key.ts';
 import { callApi } from '../support/api-call.ts';
-import { type ApiServer, startApi } from '../support/api-server.ts';
-import { startDatabase, type TestDatabase } from '../support/database.ts';
+import { apiUnderTest } from '../support/api-under-test.ts';
 import { type SessionOf, sessionFor, testAccessTokens } from '../support/session.ts';
 import { aMerchantId, aPerson, logIn, postTokens, refresh, revoke } from '../support/token-calls.ts';
 import { until } from '../support/until.ts';
 
 const accessTokens = testAccessTokens();
-let database: TestDatabase;
-let api: ApiServer;
-beforeAll(async () => {
-  database = await startDatabase();
-  api = await startApi(database, {}, { accessTokens });
-});
-afterAll(async () => {
-  api?.close();
-  await database?.close();
-});
+const { database, api } = apiUnderTest({ accessTokens });
 
 const aSession = (of: SessionOf) => sessionFor(database.db, accessTokens, of);
 const post = (token: string | null, path: string, body: unknown) =>

@@ -38,16 +38,27 @@ export async function callApi<Body>(
     },
     ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
   });
-  const text = await response.text();
-  return {
-    status: response.status,
-    headers: response.headers,
-    body: JSON.parse(text) as Body,
-    get problem() {
-      if (response.ok) throw new Error(`expected a problem, got ${response.status}: ${text}`);
-      return JSON.parse(text) as Problem;
-    },
-  };
+  return new Answer<Body>(response.status, response.headers, await response.text());
+}
+
+/** A class, as `problem` must not be a member of its own: whoever prints an answer reads all of those. */
+class Answer<Body> implements CallAnswer<Body> {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Body;
+  readonly #problem: Problem;
+
+  constructor(status: number, headers: Headers, text: string) {
+    this.status = status;
+    this.headers = headers;
+    this.body = JSON.parse(text) as Body;
+    this.#problem = JSON.parse(text) as Problem;
+  }
+
+  get problem(): Problem {
+    if (this.status < 300) throw new Error(`expected a problem, got ${this.status}: ${JSON.stringify(this.body)}`);
+    return this.#problem;
+  }
 }
 
 /** A path with the given parameters behind it; those that are undefined are left out. */

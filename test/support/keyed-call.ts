@@ -27,7 +27,7 @@ export function codeOf(answer: CallAnswer<unknown>): string {
 }
 
 /** Calls with a method and a body or none. */
-export function calling(apiUrl: string) {
+export function calling(api: { readonly url: string }) {
   return <Data>(apiKey: string, method: string, path: string, body?: unknown) =>
-    callApi<One<Data>>(apiUrl, apiKey, { method, path, body });
+    callApi<One<Data>>(api.url, apiKey, { method, path, body });
 }

@@ -47,7 +47,6 @@ export function playMocks(mocks: ReturnType<typeof mockSubscriptions>, { client 
 
 /** Plays them for one merchant after another; the merchants must exist. */
 export function playSubscriptions(database: TestDatabase): PlayedSubscriptions {
-  const { db, admin } = database;
   const now = () => new Date().toISOString();
 
   const granting =
@@ -57,21 +56,22 @@ export function playSubscriptions(database: TestDatabase): PlayedSubscriptions {
       const { actor, reason } = asked;
       const by = { actor, origin: 'workflow', reason, fromVersion: null, wishId, updateId: null };
       const step = wish(asked);
-      const answer = await stepSubscription(db, { ...by, subscriptionId, merchantId, step, now: now() });
+      const answer = await stepSubscription(database.db, { ...by, subscriptionId, merchantId, step, now: now() });
       const { kind } = answer;
       return kind === 'refused' ? { kind, code: answer.code, detail: answer.detail } : ({ kind: 'stored' } as const);
     };
 
   async function take(id: string, step: SubscriptionStep): Promise<SubscriptionSnapshot> {
-    const { merchantId } = await db.prisma.subscription.findUniqueOrThrow({ where: { id } });
+    const { merchantId } = await database.db.prisma.subscription.findUniqueOrThrow({ where: { id } });
     const by = { actor: 'workflow', origin: 'workflow', reason: null, fromVersion: null, wishId: null, updateId: null };
-    return (await stepSubscription(db, { ...by, subscriptionId: id, merchantId, step, now: now() })).subscription;
+    return (await stepSubscription(database.db, { ...by, subscriptionId: id, merchantId, step, now: now() }))
+      .subscription;
   }
 
   return {
     client: {
       async submit({ summary: _summary, ...subscription }): Promise<Submitted> {
-        const answer = await acceptSubscription(db, { ...subscription, now: now() });
+        const answer = await acceptSubscription(database.db, { ...subscription, now: now() });
         return answer.kind === 'refused' ? answer : { kind: 'stored' };
       },
       resumeWorkflow: () => Promise.resolve(null),
@@ -83,13 +83,13 @@ export function playSubscriptions(database: TestDatabase): PlayedSubscriptions {
     },
     step: (id, kind) => take(id, { kind }),
     async endCharge(id, end) {
-      const row = await db.prisma.subscription.findUniqueOrThrow({ where: { id } });
+      const row = await database.db.prisma.subscription.findUniqueOrThrow({ where: { id } });
       const { chargePaymentId: paymentId, openInvoiceId, merchantId, isTest } = row;
       if (paymentId === null) throw new Error(`no charge of ${id} is on its way`);
       const of = { id: paymentId, merchant_id: merchantId, is_test: isTest };
       await insertPendingPayment(database, { ...of, subscription_id: id, invoice_id: openInvoiceId });
       const failure = end === 'paid' ? null : JSON.stringify(failureOf(end));
-      await admin.query(
+      await database.admin.query(
         `UPDATE payments SET version = version + 1, status = $2, failure = $3::jsonb,
            authorized_amount = CASE WHEN $2 = 'captured' THEN amount ELSE 0 END,
            captured_amount = CASE WHEN $2 = 'captured' THEN amount ELSE 0 END
