@@ -11,11 +11,12 @@ import {
 } from '../prisma/batch-rows.ts';
 import { type BatchRow, batchSnapshotOf, readBatch } from '../prisma/batches.ts';
 import { findMerchant } from '../prisma/merchants.ts';
-import type { BatchSnapshot, StartBatchRows } from '../workflows/batch-ports.ts';
+import type { BatchSnapshot, StartBatchRows, SteerBatch } from '../workflows/batch-ports.ts';
 import { invariant } from '../workflows/domain/invariant.ts';
 import type { ActivityDeps } from './deps.ts';
 import { type BatchToStart, refusalOfRow, startRow } from './start-row.ts';
 import { StartWindow } from './start-window.ts';
+import { steerBatch } from './steer-batch.ts';
 
 /** So many rows are read at once. */
 const takenMax = 256;
@@ -44,9 +45,16 @@ export async function startBatchRows(deps: ActivityDeps, input: StartBatchRows):
   invariant(batch !== null, 'a batch has a row before it has a workflow');
   const merchant = await findMerchant(deps.db, input.merchantId);
   invariant(merchant !== null, 'a batch belongs to a merchant');
+  if (merchant.status !== 'active') return steerBatch(deps, pauseOf(input));
   const about = { batchId: batch.id, merchantId: batch.merchant_id, isTest: batch.is_test, kind: batch.kind };
   const round = new Round(deps, input, { ...about, routing: merchant.settings.routing }, batch);
   return batchSnapshotOf(await round.run(cancellationSignal()));
+}
+
+/** Nothing starts for a merchant that is suspended; somebody resumes it afterwards. */
+function pauseOf({ merchantId, batchId }: StartBatchRows): SteerBatch {
+  const wish = { status: 'paused', actor: 'workflow', reason: 'the merchant is suspended' } as const;
+  return { merchantId, batchId, wish, now: new Date().toISOString() };
 }
 
 class Round {

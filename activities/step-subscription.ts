@@ -1,4 +1,4 @@
-import { findRefusedAct, keepRefusedAct } from '../prisma/refused-acts.ts';
+import { findRefusedAct, keepRefusedAct } from '../prisma/idle-acts.ts';
 import { stepSubscription as step } from '../prisma/subscription-steps.ts';
 import type { SubscriptionStepAnswer, SubscriptionStepInput } from '../workflows/subscription-ports.ts';
 import type { ActivityDeps } from './deps.ts';

@@ -61,7 +61,7 @@ export async function actOnSubscription(
   const subject = aboutSubscription(id, key);
   const isOver = act.isOver ?? (() => false);
   const isUnderWay = (row: SubscriptionRow) => act.isCharging === true && row.is_charging;
-  const wish = updateIdOf('wish', key, hashOfBody([request.rawBody ?? null, request.query ?? null]));
+  const wish = wishIdOf(key, request);
   const [before, isRepeat] = await readBefore(
     subject,
     async () =>
@@ -89,6 +89,11 @@ export async function actOnSubscription(
   });
   const row = await submitAndRead(deps, request, caller.settings.wait, errand);
   return answer(row, errand.isEnded() || isOver(row), isRepeat);
+}
+
+/** What tells a repeat: the same request under the same key. */
+export function wishIdOf(key: string, { rawBody, query }: Pick<ActRequest, 'rawBody' | 'query'>): string {
+  return updateIdOf('wish', key, hashOfBody([rawBody ?? null, query ?? null]));
 }
 
 /** The route's answer: the subscription as it is then. */

@@ -12,7 +12,7 @@ export interface Backlog {
   /** Payments that are being worked on, or wait for an operator. */
   readonly payments: number;
   readonly oldestPaymentSeconds: number | null;
-  /** Subscriptions for which something was due a minute ago, and is not begun: a workflow is gone, stuck, or far behind. */
+  /** Subscriptions for which something was due a minute ago, and is not begun: a workflow is gone, stuck, or far behind. Those of suspended merchants wait. */
   readonly overdueSubscriptions: number;
   readonly oldestOverdueSubscriptionSeconds: number | null;
 }
@@ -35,6 +35,7 @@ const select = {
       SELECT count(*)::int, extract(epoch FROM clock_timestamp() - min(due_at))::int AS seconds
       FROM subscriptions
       WHERE due_at < clock_timestamp() - interval '1 minute' AND test_clock_id IS NULL AND charge_payment_id IS NULL
+        AND EXISTS (SELECT FROM merchants m WHERE m.id = merchant_id AND m.status = 'active')
     ) s`,
 };
 

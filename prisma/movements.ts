@@ -84,7 +84,7 @@ const open = {
         amount, currency, processor, correlation_id, details, created_at)
       SELECT $14, $13, m.merchant_id, m.is_test, m.payment_id, m.id, $15, $16, m.kind || '_payment', NULL, m.state,
         initcap(m.kind) || ' Pending', m.amount, m.currency, m.provider, m.correlation_id,
-        CASE WHEN $15 LIKE 'api_key:%' THEN '{}' -- what merchants write may name a person: it stays in the row
+        CASE WHEN $15 ~ '^(api_key|user):' THEN '{}' -- what merchants write may name a person: it stays in the row
           ELSE jsonb_strip_nulls(jsonb_build_object('reason', m.reason)) END, $12 FROM m
     ), posted AS (
       INSERT INTO ledger_entries (event_id, account, merchant_id, is_test, payment_id, object_id, currency, amount, created_at)

@@ -1,6 +1,6 @@
 import type { Dunning } from '../workflows/domain/billing/dunning.ts';
 import type { PendingChange } from '../workflows/domain/billing/subscription.ts';
-import { actEventIdOf } from '../workflows/domain/ids.ts';
+import { actEventIdOf, auditIdOf } from '../workflows/domain/ids.ts';
 import type { SubscriptionStatus } from '../workflows/domain/subscription-status.ts';
 import { type Database, run } from './database.ts';
 import { type Conditions, filtered } from './filters.ts';
@@ -86,10 +86,10 @@ export async function findSubscriptionRow(
   return row ?? null;
 }
 
-/** Whether a wish for it was granted, and changed it; the workflow does not grant it again. */
+/** Whether a wish for it was granted; the workflow does not grant it again. */
 export async function wasWishGranted(db: Database, subscriptionId: string, wishId: string): Promise<boolean> {
-  const id = actEventIdOf(subscriptionId, wishId);
-  return (await db.prisma.event.findUnique({ where: { id }, select: { id: true } })) !== null;
+  const id = auditIdOf(actEventIdOf(subscriptionId, wishId));
+  return (await db.prisma.paymentAuditTrail.findUnique({ where: { id }, select: { id: true } })) !== null;
 }
 
 /** Which subscriptions; what is absent does not count. */

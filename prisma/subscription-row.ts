@@ -263,12 +263,14 @@ export interface InvoiceJson {
   readonly next_attempt_at: string | null;
   readonly failure_code: PaymentFailureCode | null;
   readonly refund_due_amount: string;
+  readonly refundable_amount: string;
   readonly paid_at: string | null;
 }
 
 /** SQL for an `InvoiceJson` of a row `i`. */
 export const invoiceJson = `
-  (to_jsonb(i) || jsonb_build_object('amount', i.amount::text, 'refund_due_amount', i.refund_due_amount::text))`;
+  (to_jsonb(i) || jsonb_build_object('amount', i.amount::text, 'refund_due_amount', i.refund_due_amount::text,
+    'refundable_amount', COALESCE((SELECT y.captured_amount - y.refund_reserved_amount FROM payments y WHERE y.id = i.payment_id), 0)::text))`;
 
 /** The same as the rules know it. */
 export function invoiceOf(row: InvoiceJson): Invoice {
@@ -288,6 +290,7 @@ export function invoiceOf(row: InvoiceJson): Invoice {
     nextAttemptAt: instant(row.next_attempt_at),
     failureCode: row.failure_code,
     refundDueMinor: BigInt(row.refund_due_amount),
+    refundableMinor: BigInt(row.refundable_amount),
     paidAt: instant(row.paid_at),
   };
 }

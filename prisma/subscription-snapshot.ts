@@ -1,6 +1,7 @@
 import type { StepContext } from '../workflows/domain/billing/step-result.ts';
 import {
   type ChargeEnd,
+  type DueStep,
   dueOf,
   type Invoice,
   isOver,
@@ -9,7 +10,7 @@ import {
   type Subscription,
 } from '../workflows/domain/billing/subscription.ts';
 import { isPlanWished, type SubscriptionStep } from '../workflows/domain/billing/subscription-act.ts';
-import { chargeKeyOf, movementIdOf } from '../workflows/domain/ids.ts';
+import { auditIdOf, chargeKeyOf, movementIdOf } from '../workflows/domain/ids.ts';
 import { invariant } from '../workflows/domain/invariant.ts';
 import { isFinal } from '../workflows/domain/payment-status.ts';
 import type { PaymentRequest } from '../workflows/ports.ts';
@@ -45,7 +46,7 @@ const load = {
           CASE WHEN p.id = s.plan_id THEN s.plan_version ELSE p.version END)`)}
       END AS wished_plan,
       (SELECT ${invoiceJson} FROM invoices i WHERE i.id = s.open_invoice_id) AS open_invoice,
-      CASE WHEN $6::boolean THEN (
+      CASE WHEN $6::boolean OR (s.cancel_refund = 'unused' AND s.charge_payment_id IS NOT NULL) THEN (
         SELECT jsonb_agg(${invoiceJson} ORDER BY i.number) FROM invoices i
         WHERE i.subscription_id = s.id AND i.status = 'paid' AND i.number >= COALESCE((
           SELECT max(p.number) FROM invoices p
@@ -53,8 +54,8 @@ const load = {
       END AS paid_invoices,
       (SELECT jsonb_build_object('status', y.status, 'failureCode', y.failure ->> 'code',
          'declineClass', y.failure ->> 'declineClass') FROM payments y WHERE y.id = s.charge_payment_id) AS charge,
-      k.now AS clock_now, m.settings,
-      $7::text IS NOT NULL AND EXISTS (SELECT FROM events e WHERE e.id = $7) AS is_done
+      k.now AS clock_now, m.settings, m.status AS merchant_status,
+      $7::text IS NOT NULL AND EXISTS (SELECT FROM payment_audit_trail t WHERE t.id = $7) AS is_done
     FROM subscriptions s
     JOIN merchants m ON m.id = s.merchant_id
     LEFT JOIN test_clocks k ON k.id = s.test_clock_id
@@ -71,6 +72,7 @@ interface LoadedRow {
   readonly charge: ChargeEnd | null;
   readonly clock_now: Date | null;
   readonly settings: unknown;
+  readonly merchant_status: string;
   readonly is_done: boolean;
 }
 
@@ -90,7 +92,7 @@ export interface LoadedSubscription extends LoadedRow {
 export interface LoadFor {
   readonly now: string;
   readonly wish: { readonly id: string | null; readonly step: SubscriptionStep } | null;
-  /** The event that the wish would bring: `is_done` says whether it is there. */
+  /** The event that the wish would bring: `is_done` says whether its entry in the audit trail is there, which idle wishes have too. */
   readonly wishEventId: string | null;
 }
 
@@ -116,7 +118,7 @@ export async function loadSubscription(
     change?.planVersion ?? null,
     change !== null,
     step?.kind === 'cancel' || change !== null,
-    wishEventId,
+    wishEventId === null ? null : auditIdOf(wishEventId),
   ]);
   if (loaded === undefined) return null;
   const plan = planTermsOf(loaded.plan);
@@ -160,10 +162,29 @@ export function dueColumnsOf(subscription: Subscription, realNow: Date) {
   return { due_step: due?.step ?? null, due_at: due?.at ?? null, wake_at: wakeAt };
 }
 
+/** What charges somebody by itself. */
+const chargingSteps: readonly string[] = ['bill_sign_up_fee', 'open_period', 'retry_charge'] satisfies DueStep[];
+
+/** Whether a step has to wait: the merchant is suspended, and nobody is charged for it until it is active again. */
+export function isHeldBack({ merchant_status }: LoadedSubscription, step: SubscriptionStep): boolean {
+  return merchant_status !== 'active' && chargingSteps.includes(step.kind);
+}
+
+/** So long after a step that is held back it is looked again. */
+const heldBackMs = 3_600_000;
+
+/** What is due next; what is held back, later than now. */
+function nextOf(loaded: LoadedSubscription) {
+  const due = dueOf(loaded.subscription);
+  const { now } = loaded.context;
+  if (due === null || due.at > now || !isHeldBack(loaded, { kind: due.step })) return due;
+  return { ...due, at: new Date(now.getTime() + heldBackMs) };
+}
+
 /** The subscription as its workflow needs it. */
 export function snapshotOf(loaded: LoadedSubscription): SubscriptionSnapshot {
   const { row, subscription, clock_now } = loaded;
-  const due = dueOf(subscription);
+  const due = nextOf(loaded);
   const { currentPeriodStart: start, currentPeriodEnd: end, dunning } = subscription;
   return {
     id: row.id,

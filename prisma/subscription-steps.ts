@@ -7,10 +7,12 @@ import { actEventIdOf, auditIdOf, eventIdOf } from '../workflows/domain/ids.ts';
 import { BrokenInvariant } from '../workflows/domain/invariant.ts';
 import type { SubscriptionStepAnswer, SubscriptionStepInput } from '../workflows/subscription-ports.ts';
 import { type Database, run, sqlStateOf } from './database.ts';
+import { keepIdleWish } from './idle-acts.ts';
 import { changingColumns, columnsOf } from './subscription-row.ts';
 import {
   afterStep,
   dueColumnsOf,
+  isHeldBack,
   type LoadedSubscription,
   loadSubscription,
   planNotAvailable,
@@ -105,12 +107,14 @@ async function tryStep(db: Database, input: SubscriptionStepInput): Promise<Subs
   if (loaded === null)
     throw new BrokenInvariant(`subscription ${input.subscriptionId} is gone, and rows are never deleted`);
   const isStale = input.fromVersion !== null && input.fromVersion !== loaded.row.version;
-  if (step === null || isStale || loaded.is_done) return { kind: 'stepped', subscription: snapshotOf(loaded) };
+  if (step === null || isStale || loaded.is_done || isHeldBack(loaded, step))
+    return { kind: 'stepped', subscription: snapshotOf(loaded) };
   const result = judge(loaded, step);
   switch (result.kind) {
     case 'refused':
       return { ...result, subscription: snapshotOf(loaded) };
     case 'nothing':
+      if (wishEventId !== null) await keepIdleWish(db, input, wishEventId, step.kind);
       return { kind: 'stepped', subscription: snapshotOf(loaded) };
     case 'changed': {
       const version = await store(db, input, step, loaded, result, wishEventId);
@@ -147,7 +151,7 @@ async function store(
   const eventId = wishEventId ?? eventIdOf(row.id, row.version + 1, `subscription.${event}`);
   const due = dueColumnsOf(subscription, loaded.realNow);
   const invoices = change.invoices.map((one) => invoiceColumns(one, loaded));
-  const isOperator = input.actor.startsWith('operator'); // what merchants write may name a person
+  const isMerchant = /^(api_key|user):/.test(input.actor); // what merchants write may name a person
   try {
     const [written] = await run<{ version: number }>(db, write, [
       row.id,
@@ -168,7 +172,7 @@ async function store(
       `${step.kind}_subscription`,
       row.status,
       `Subscription ${subscriptionAuditWords[subscription.status]}`,
-      JSON.stringify(isOperator && input.reason !== null ? { reason: input.reason } : {}),
+      JSON.stringify(!isMerchant && input.reason !== null ? { reason: input.reason } : {}),
     ]);
     return written?.version ?? null;
   } catch (error) {

@@ -1,7 +1,7 @@
+import { actEventIdOf, auditIdOf } from '../workflows/domain/ids.ts';
 import { type Database, run } from './database.ts';
 import type { ChangeOrigin } from './payment-update.ts';
 import type { MerchantScope } from './payments.ts';
-import { randomId } from './random-id.ts';
 import { subscriptionAuditWords } from './subscription-words.ts';
 
 /** What a merchant says about a subscription. An absent member stays as it is, null blanks it. */
@@ -10,11 +10,19 @@ export interface SubscriptionRemarks {
   readonly metadata?: Readonly<Record<string, string>> | null | undefined;
 }
 
+/** What tells a repeat of changes; `isNamed`: by its caller, who may repeat it, so that it is remembered also where nothing differs. */
+export interface RemarksWish {
+  readonly id: string;
+  readonly isNamed: boolean;
+}
+
 /** As in `update_payment`: what is compared is what is changed, and the version stays, as no rule depends on these. */
 const update = {
   name: 'update_subscription_remarks',
   text: `
-    WITH old AS (
+    WITH known AS (
+      SELECT FROM payment_audit_trail WHERE id = $8
+    ), old AS (
       SELECT * FROM subscriptions WHERE id = $1 AND merchant_id = $2 AND is_test = $3 FOR NO KEY UPDATE
     ), new AS (
       SELECT
@@ -26,26 +34,28 @@ const update = {
         CASE WHEN new.description IS DISTINCT FROM old.description THEN 'description' END,
         CASE WHEN new.metadata IS DISTINCT FROM old.metadata THEN 'metadata' END], NULL) AS fields
       FROM old, new
-    ), s AS (
+    ), written AS (
       UPDATE subscriptions SET
         description = new.description, metadata = new.metadata,
         updated_at = greatest(subscriptions.updated_at, $7::timestamptz)
-      FROM new, changed WHERE subscriptions.id = $1 AND cardinality(changed.fields) > 0
-      RETURNING subscriptions.*
+      FROM new, changed WHERE subscriptions.id = $1 AND cardinality(changed.fields) > 0 AND NOT EXISTS (SELECT FROM known)
     ), audit AS (
       INSERT INTO payment_audit_trail (
         id, event_id, merchant_id, is_test, payment_id, object_id, actor, origin, action, from_status, to_status, outcome,
         amount, currency, processor, correlation_id, details, created_at)
-      SELECT $8, NULL, s.merchant_id, s.is_test, NULL, s.id, $9, $10, 'update_subscription', s.status, s.status,
-        'Subscription ' || ($12::jsonb ->> s.status), s.amount, s.currency, NULL, $11, jsonb_build_object('fields', changed.fields),
-        $7::timestamptz FROM s, changed
+      SELECT $8, NULL, old.merchant_id, old.is_test, NULL, old.id, $9, $10, 'update_subscription', old.status, old.status,
+        'Subscription ' || ($12::jsonb ->> old.status), old.amount, old.currency, NULL, $11,
+        jsonb_build_object('fields', changed.fields), $7::timestamptz FROM old, changed
+      WHERE cardinality(changed.fields) > 0 OR $13
+      ON CONFLICT DO NOTHING
     )
-    SELECT id FROM old`,
+    SELECT EXISTS (SELECT FROM known) AS "isRepeat" FROM old`,
 };
 
 /**
  * Writes the changes and, if anything differs, an audit entry with the names of the fields that do (never their values), in one
- * statement. The same changes again change nothing and write nothing. Whether there is such a subscription.
+ * statement. The same changes again change nothing and write nothing. They are written once under
+ * their wish's id: `isRepeat` says that they were before. Null: there is no such subscription.
  */
 export async function changeSubscriptionRemarks(
   db: Database,
@@ -53,8 +63,9 @@ export async function changeSubscriptionRemarks(
   subscriptionId: string,
   remarks: SubscriptionRemarks,
   from: ChangeOrigin,
-): Promise<boolean> {
-  const rows = await run<{ id: string }>(db, update, [
+  wish: RemarksWish,
+): Promise<{ readonly isRepeat: boolean } | null> {
+  const [row] = await run<{ isRepeat: boolean }>(db, update, [
     subscriptionId,
     scope.merchantId,
     scope.isTest,
@@ -62,11 +73,12 @@ export async function changeSubscriptionRemarks(
     remarks.description ?? null,
     JSON.stringify(remarks.metadata ?? {}),
     from.now,
-    randomId('aud'),
+    auditIdOf(actEventIdOf(subscriptionId, `remarks:${wish.id}`)),
     from.actor,
     from.origin,
     from.correlationId,
     JSON.stringify(subscriptionAuditWords),
+    wish.isNamed,
   ]);
-  return rows.length > 0;
+  return row ?? null;
 }

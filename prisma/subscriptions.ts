@@ -30,16 +30,24 @@ interface TermsRow {
   readonly clock_now: Date | null;
 }
 
-/** The row's lock on its customer keeps those who blank the customer waiting: one of the two sees the other. */
+interface InsertedRow {
+  readonly is_stored: boolean;
+  readonly has_customer: boolean;
+  readonly has_clock: boolean;
+}
+
+/** The row's locks on its customer and clock keep those who blank or advance them waiting: one of the two sees the other. */
 const insert = {
   name: 'insert_subscription',
   text: `
     WITH customer AS (
       SELECT id FROM customers WHERE id = $2 AND status = 'active' FOR SHARE
+    ), clock AS ( -- the one that its dates were computed by
+      SELECT id FROM test_clocks WHERE id = $9 AND date_trunc('milliseconds', now) = $10 FOR SHARE
     ), s AS (
       INSERT INTO subscriptions
       SELECT j.* FROM jsonb_populate_record(NULL::subscriptions, $1::jsonb) j
-      WHERE NOT $8::boolean OR EXISTS (SELECT FROM customer)
+      WHERE (NOT $8::boolean OR EXISTS (SELECT FROM customer)) AND ($9::text IS NULL OR EXISTS (SELECT FROM clock))
       ON CONFLICT DO NOTHING
       RETURNING *
     ), event AS (
@@ -53,7 +61,8 @@ const insert = {
       SELECT $4, $3, s.merchant_id, s.is_test, NULL, s.id, $5, $6, 'create_subscription', NULL, s.status, $7, s.amount,
         s.currency, s.correlation_id, s.created_at FROM s
     )
-    SELECT EXISTS (SELECT FROM s) AS is_stored, NOT $8 OR EXISTS (SELECT FROM customer) AS has_customer`,
+    SELECT EXISTS (SELECT FROM s) AS is_stored, NOT $8 OR EXISTS (SELECT FROM customer) AS has_customer,
+      $9 IS NULL OR EXISTS (SELECT FROM clock) AS has_clock`,
 };
 
 /**
@@ -93,7 +102,7 @@ async function tryToInsert(
   const now = terms.clock_now ?? new Date(input.now);
   const subscription = newSubscription(input, request, planTermsOf(terms.plan), now);
   const eventId = eventIdOf(subscription.id, 1, `subscription.${subscription.status}`);
-  const [inserted] = await run<{ is_stored: boolean; has_customer: boolean }>(db, insert, [
+  const [inserted] = await run<InsertedRow>(db, insert, [
     JSON.stringify(newRow(subscription, request, terms, new Date(input.now))),
     request.customerId,
     eventId,
@@ -102,8 +111,11 @@ async function tryToInsert(
     request.origin,
     `Subscription ${subscriptionAuditWords[subscription.status]}`,
     isKept,
+    terms.test_clock_id,
+    terms.clock_now,
   ]);
   if (inserted?.is_stored === true) return null;
+  if (inserted?.has_clock === false) return tryToInsert(db, input, request); // it was advanced meanwhile
   return inserted?.has_customer === false ? 'customer_not_available' : 'external_id_taken';
 }
 
@@ -155,7 +167,8 @@ const claimOverdue = {
   name: 'claim_overdue_subscriptions',
   text: `
     UPDATE subscriptions SET wake_at = $2 WHERE id IN (
-      SELECT id FROM subscriptions WHERE wake_at < $1 AND test_clock_id IS NULL
+      SELECT id FROM subscriptions s WHERE wake_at < $1 AND test_clock_id IS NULL
+        AND EXISTS (SELECT FROM merchants m WHERE m.id = s.merchant_id AND m.status = 'active')
       ORDER BY wake_at LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING id, merchant_id, is_test, external_id, correlation_id, amount::text, currency, billing_cycle`,
 };
@@ -173,7 +186,7 @@ export interface OverdueSubscription {
   readonly billing_cycle: string;
 }
 
-/** Subscriptions of every merchant for which something was due before an instant; they count as looked at until the other. */
+/** Subscriptions of every merchant that is active for which something was due before an instant; they count as looked at until the other. */
 export async function claimOverdueSubscriptions(
   db: Database,
   claim: { readonly dueBefore: Date; readonly quietUntil: Date; readonly limit: number },

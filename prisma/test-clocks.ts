@@ -169,22 +169,24 @@ export async function quietLateSubscription(db: Database, subscriptionId: string
   await run(db, quiet, [subscriptionId]);
 }
 
-const move = {
-  name: 'move_test_clock',
-  text: `
-    UPDATE test_clocks c SET now = $3,
-      status = CASE WHEN $4 THEN 'ready' ELSE c.status END, target = CASE WHEN $4 THEN NULL ELSE c.target END,
-      updated_at = greatest(c.updated_at, $5::timestamptz)
-    WHERE c.id = $1 AND c.now = $2 AND c.status = 'advancing' AND c.target >= $3`,
-};
-
-/** Sets the clock from one instant of its advance to a later one; `arrives`: to its target, where it stands still again. */
+/**
+ * Sets the clock from one instant of its advance to a later one; `arrives`: to its target, where it stands still again. It stays where
+ * a subscription has come to it meanwhile that is to do something before: the lock keeps those that are being made waiting.
+ */
 export async function moveTestClock(
   db: Database,
   clockId: string,
   { from, to, arrives }: { readonly from: Date; readonly to: Date; readonly arrives: boolean },
 ): Promise<void> {
-  await run(db, move, [clockId, from, to, arrives, new Date()]);
+  await db.prisma.$transaction(async (tx) => {
+    await tx.$queryRaw`SELECT id FROM test_clocks WHERE id = ${clockId} FOR NO KEY UPDATE`;
+    await tx.$executeRaw`
+      UPDATE test_clocks c SET now = ${to},
+        status = CASE WHEN ${arrives} THEN 'ready' ELSE c.status END, target = CASE WHEN ${arrives} THEN NULL ELSE c.target END,
+        updated_at = greatest(c.updated_at, ${new Date()}::timestamptz)
+      WHERE c.id = ${clockId} AND c.now = ${from} AND c.status = 'advancing' AND c.target >= ${to}
+        AND NOT EXISTS (SELECT FROM subscriptions s WHERE s.test_clock_id = c.id AND s.due_at < ${to})`;
+  });
 }
 
 /** A clock that is being advanced. */

@@ -110,7 +110,7 @@ export interface SubscriptionView {
 
 /** Of renewals: nobody waits for them, so they give way to what somebody waits for. Temporal's default is 3. */
 export const backgroundPriority = 4;
-/** Of batches and what they start: it comes last, and merchants take turns. */
+/** Of batches, what they start, and test clocks: it comes last, and merchants take turns. */
 export const batchPriority = (merchantId: string) => ({ priorityKey: 5, fairnessKey: merchantId }) as const;
 
 /** What operators read in Temporal's lists: "25.99 USD every month · order-17". */

@@ -13,11 +13,12 @@ export function requireInstant(name: string, value: unknown, need: 'needed' | 'o
   if (!isInstant(value)) refuse(`${name} must be an instant such as 2027-01-31T09:00:00Z`);
 }
 
-/** Whether it is one, of a day that there is. */
+/** Whether it is one, of a day that there is, and in a year that the database has. */
 function isInstant(value: unknown): boolean {
   const [, day] = (typeof value === 'string' && instantPattern.exec(value)) || [];
-  if (day === undefined || Number.isNaN(Date.parse(String(value)))) return false;
-  return new Date(day).toISOString().startsWith(day);
+  if (day === undefined || !new Date(day).toISOString().startsWith(day)) return false;
+  const year = new Date(String(value)).getUTCFullYear();
+  return year >= 1 && year <= 9999;
 }
 
 /** Refuses a word that is not one of a few. */

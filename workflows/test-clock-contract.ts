@@ -1,6 +1,7 @@
 import type { SearchAttributePair } from '@temporalio/common';
 import { defineSignal } from '@temporalio/workflow';
 import { paymentTaskQueue } from './contract.ts';
+import { batchPriority } from './subscription-contract.ts';
 
 /** The name as histories store it: part of the public API. */
 export const testClockWorkflowType = 'testClockWorkflow';
@@ -26,6 +27,7 @@ export function testClockStartOptions({ clockId, merchantId }: TestClockWorkflow
     taskQueue: paymentTaskQueue,
     workflowTaskTimeout: '5 seconds',
     staticSummary: 'advance a test clock',
+    priority: batchPriority(merchantId),
     typedSearchAttributes: [
       { key: { name: 'MerchantId', type: 'KEYWORD' }, value: merchantId },
     ] satisfies SearchAttributePair[],

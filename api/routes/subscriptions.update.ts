@@ -16,6 +16,7 @@ import {
   actProblems,
   answerOf,
   subscriptionActRefusedInOutage,
+  wishIdOf,
 } from '../subscription-acts.ts';
 import { changeFields, isPlanChange, refineEffective, requireChangeable } from '../subscription-change.ts';
 import { subscriptionSchema } from '../subscription-object.ts';
@@ -53,7 +54,7 @@ export const updateSubscription = merchantRoute(
     summary: 'Change a subscription',
     description:
       'Changes the given fields; the others stay. What costs more is charged for the rest of the period at once, and counts ' +
-      'when that is paid: where the charge is declined, nothing changes. What costs less begins with the next period. See ' +
+      'when that is paid: where the charge is declined, nothing changes. What does not cost more begins with the next period. See ' +
       '`POST /api/v1/subscriptions/{id}/preview`. 200 when it is done, 202 while it is being worked on.',
     permission: 'subscriptions:write',
     envelope: 'object',
@@ -82,16 +83,18 @@ export const updateSubscription = merchantRoute(
       : unchanged(await requireSubscription(deps, caller, id), key);
     if (!isRemark(request.body)) return answerOf(acted);
     // After what may be refused: a refusal changes nothing.
-    const row = await readAfter(aboutSubscription(id, key), true, async () => {
-      await changeSubscriptionRemarks(deps.db, caller, id, request.body, {
+    const { row, isRepeat } = await readAfter(aboutSubscription(id, key), true, async () => {
+      const from = {
         actor: caller.actor,
         origin: request.origin,
         correlationId: request.requestId,
         now: request.receivedAt.toISOString(),
-      });
-      return requireSubscription(deps, caller, id);
+      };
+      const wish = { id: wishIdOf(key, request), isNamed: request.headers['idempotency-key'] !== undefined };
+      const written = await changeSubscriptionRemarks(deps.db, caller, id, request.body, from, wish);
+      return { row: await requireSubscription(deps, caller, id), isRepeat: written?.isRepeat === true };
     });
-    return answerOf({ ...acted, row });
+    return answerOf(isWish(request.body) ? { ...acted, row } : unchanged(row, key, isRepeat));
   },
   subscriptionActRefusedInOutage,
 );
@@ -105,8 +108,8 @@ function isRemark({ description, metadata }: UpdateRequest['body']): boolean {
   return description !== undefined || metadata !== undefined;
 }
 
-function unchanged(row: SubscriptionRow, key: string): Acted {
-  return { row, status: 200, headers: repeatHeaders(`/api/v1/subscriptions/${row.id}`, key, false) };
+function unchanged(row: SubscriptionRow, key: string, isRepeat = false): Acted {
+  return { row, status: 200, headers: repeatHeaders(`/api/v1/subscriptions/${row.id}`, key, isRepeat) };
 }
 
 function change(deps: ApiDeps, request: UpdateRequest, caller: Caller): Promise<Acted> {

@@ -422,6 +422,26 @@ test('the sweep starts the workflows of open batches that have none, and gives u
   expect(rows[0]?.status).toBe('invalid');
 });
 
+test('nothing starts for a merchant that is suspended: its batch is paused until somebody resumes it', async () => {
+  const id = await aBatch(3);
+  const engine = anEngine();
+  const suspend = (status: string) => database.admin.query('UPDATE merchants SET status = $1', [status]);
+  await suspend('suspended');
+  try {
+    expect(await round(engine, id)).toMatchObject({ status: 'paused', rows: { staged: 3 } });
+  } finally {
+    await suspend('active');
+  }
+  expect(engine.asked).toEqual([]);
+  await steerBatch(depsWith(database), {
+    batchId: id,
+    merchantId,
+    wish: { status: 'running', actor: 'ann', reason: 'cleared' },
+    now: new Date().toISOString(),
+  });
+  expect(await round(engine, id)).toMatchObject({ status: 'running', rows: { staged: 0, started: 3 } });
+});
+
 describe('the window of rows on their way', () => {
   /** Rows that took so long each, after one that did not wait. */
   const after = (tookMs: number, rows: number, fastestMs = 25) => {

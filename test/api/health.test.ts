@@ -203,7 +203,7 @@ describe('health', () => {
     const detailed = await ask(server.url, '/health/detailed');
     expect(detailed).toMatchObject({ code: 200, status: 'degraded', degraded: ['subscriptions'] });
     expect(detailed.checks['subscriptions']).toMatchObject({ status: 'late', overdue: 1 });
-    await database.admin.query('UPDATE subscriptions SET due_at = NULL WHERE id = $1', [subscription]);
+    await database.admin.query(`UPDATE merchants SET status = 'suspended'`); // whose subscriptions wait
     const later = await startApi(database);
     servers.push(later);
     operatorKeys.set(later.url, await later.operatorKey());
@@ -211,6 +211,8 @@ describe('health', () => {
       status: 'ok',
       overdue: 0,
     });
+    await database.admin.query(`UPDATE merchants SET status = 'active'`);
+    await database.admin.query('UPDATE subscriptions SET due_at = NULL WHERE id = $1', [subscription]);
   });
 });
 

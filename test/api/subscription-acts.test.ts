@@ -325,8 +325,20 @@ describe('a change', () => {
     });
     expect(trail.map(({ details, eventId, outcome }) => [details, eventId, outcome])).toEqual([
       [{ fields: ['description', 'metadata'] }, null, 'Subscription Successful'],
+      [{ fields: [] }, null, 'Subscription Successful'], // remembered, as it has a key
       [{ fields: ['metadata'] }, null, 'Subscription Successful'],
     ]);
+  });
+
+  test('of what is said is made once under its key, with a change of the plan beside it too', async () => {
+    const id = await trialing({ description: 'Tea' });
+    for (const body of [{ description: 'More tea' }, { description: 'Most tea', cancel_at_period_end: false }]) {
+      const options = { idempotencyKey: `key-${Object.keys(body).length}` };
+      expect(await put(id, body, options)).toMatchObject({ status: 200, isReplay: false });
+      await put(id, { description: 'Coffee' });
+      const again = await put(id, body, options);
+      expect([again.isReplay, again.body.data.description]).toEqual([true, 'Coffee']);
+    }
   });
 
   test('that is refused changes nothing of what is said either', async () => {

@@ -81,6 +81,22 @@ const countOf = async (table: 'movements' | 'events' | 'payment_audit_trail' | '
   return (await database.admin.query(`SELECT FROM ${table} WHERE ${column} = $1`, [id])).rowCount;
 };
 
+test.each([
+  ['api_key:k', {}],
+  ['user:usr_1', {}],
+  ['ann', { reason: 'for Ada' }],
+])(
+  'a refund’s reason is in the audit trail where an operator gave it, and not a merchant: %s',
+  async (actor, details) => {
+    const payment = await aCapturedPayment(db);
+    const request = aMovementRequest({ actor, reason: 'for Ada' });
+    const movementId = movementIdOf('refund', payment.id, request.idempotencyKey);
+    const now = new Date().toISOString();
+    await openMovement(db, { movementId, kind: 'refund', paymentId: payment.id, merchantId, request, now }, []);
+    expect(await db.prisma.paymentAuditTrail.findFirst({ where: { objectId: movementId } })).toMatchObject({ details });
+  },
+);
+
 describe('a movement is opened', () => {
   test.each<[MovementKind, () => Promise<PaymentSnapshot>, string]>([
     ['capture', () => anAuthorizedPayment(db), '2599'],

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeCustomer } from '../../prisma/customers.ts';
 import { createMerchant } from '../../prisma/merchants.ts';
 import { acceptSubscription } from '../../prisma/subscriptions.ts';
+import { moveTestClock, readAdvance } from '../../prisma/test-clocks.ts';
 import { customerIdOf } from '../../workflows/domain/ids.ts';
 import { insertTestClock } from '../support/clock-subscription.ts';
 import { startDatabase, type TestDatabase } from '../support/database.ts';
@@ -127,6 +128,39 @@ describe('a subscription', () => {
     expect(await accept(input)).toMatchObject({
       subscription: { clockNow: now, due: { step: 'open_period', at: now } },
     });
+  });
+
+  test('that is made while its clock is set begins at the time that this one has then', async () => {
+    const [now, later] = ['2030-05-05T05:05:05.000Z', '2031-01-01T00:00:00.000Z'];
+    const clockId = await insertTestClock(database, 'mer_1', { now });
+    const customerId = await aCustomer(clockId);
+    const setting = await database.admin.connect();
+    await setting.query('BEGIN');
+    await setting.query('UPDATE test_clocks SET now = $2 WHERE id = $1', [clockId, later]);
+    const accepting = accept(aSubscription({ planId, customerId }));
+    await until('the new one waits for the clock', async () => {
+      const waiting = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FROM test_clocks WHERE id%'`;
+      return ((await database.admin.query(waiting)).rowCount ?? 0) > 0;
+    });
+    await setting.query('COMMIT');
+    setting.release();
+    expect(await accepting).toMatchObject({
+      subscription: { clockNow: later, due: { step: 'open_period', at: later } },
+    });
+  });
+
+  test('is not passed by its clock, which did not know of it', async () => {
+    const [now, target] = ['2030-05-05T05:05:05.000Z', '2031-01-01T00:00:00.000Z'];
+    const clockId = await insertTestClock(database, 'mer_1', { now, target });
+    const { nextDue } = await readAdvance(database.db, clockId);
+    expect(nextDue).toBeNull();
+    await accept(aSubscription({ planId, customerId: await aCustomer(clockId) }));
+    const nowOf = async () => (await readAdvance(database.db, clockId)).now.toISOString();
+    await moveTestClock(database.db, clockId, { from: new Date(now), to: new Date(target), arrives: true });
+    expect(await nowOf()).toBe(now);
+    await database.admin.query('UPDATE subscriptions SET due_at = $2 WHERE test_clock_id = $1', [clockId, target]);
+    await moveTestClock(database.db, clockId, { from: new Date(now), to: new Date(target), arrives: true });
+    expect(await nowOf()).toBe(target);
   });
 });
 

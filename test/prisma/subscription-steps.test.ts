@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createMerchant } from '../../prisma/merchants.ts';
 import { withSubscriptionPayer } from '../../prisma/subscription-payer.ts';
 import { previewSubscription } from '../../prisma/subscription-preview.ts';
@@ -68,6 +68,13 @@ const dueOf = async ({ id }: SubscriptionSnapshot) =>
       [id],
     )
   ).rows[0];
+
+/** The merchant refunds so much of a payment, which is on its way still. */
+const refundByHand = (paymentId: string, amountMinor: number) =>
+  database.admin.query(
+    'UPDATE payments SET refund_reserved_amount = refund_reserved_amount + $2, version = version + 1 WHERE id = $1',
+    [paymentId, amountMinor],
+  );
 
 /** Holds a subscription and its invoices against their events and audit entries: one of each for every version. */
 async function expectCoherent({ id, version }: SubscriptionSnapshot): Promise<void> {
@@ -147,6 +154,42 @@ describe('a step', () => {
     const row = await settled(await took(await accepted({ customerId }), { kind: 'open_period' }));
     expect(row).toMatchObject({ clockNow: '2030-01-01T00:00:00.000Z', nextBillingDate: '2030-02-01T00:00:00.000Z' });
     expect(await took(row, { kind: 'open_period' }, { now: '2040-01-01T00:00:00.000Z' })).toEqual(row);
+  });
+});
+
+const suspend = (status: 'suspended' | 'active') =>
+  database.admin.query(`UPDATE merchants SET status = $1 WHERE id = 'mer_1'`, [status]);
+
+describe('while its merchant is suspended', () => {
+  afterEach(() => suspend('active'));
+
+  test('nothing of a subscription is charged; it is looked at again in an hour, and goes on when the merchant is active', async () => {
+    const row = await accepted();
+    await suspend('suspended');
+    const held = await took(row, { kind: 'open_period' });
+    expect(held).toMatchObject({ version: row.version, charge: null });
+    expect(Date.parse(held.due?.at ?? '') - Date.parse(start)).toBe(3_600_000);
+    await suspend('active');
+    expect((await took(row, null)).due).toEqual(row.due);
+    expect((await took(row, { kind: 'open_period' })).charge).not.toBeNull();
+  });
+
+  test('a charge that is on its way comes to its end, and is not tried again', async () => {
+    const row = await charging();
+    await suspend('suspended');
+    const declined = await settled(row, 'insufficient_funds');
+    expect(declined.status).toBe('past_due');
+    const now = declined.due?.at ?? '';
+    expect(await took(declined, { kind: 'retry_charge' }, { now })).toMatchObject({ charge: null });
+    await suspend('active');
+    expect((await took(declined, { kind: 'retry_charge' }, { now })).charge).not.toBeNull();
+  });
+
+  test('its dunning and its term come to their ends', async () => {
+    const leaving = await took(await active(), wishes.cancelAtPeriodEnd, aWish());
+    await suspend('suspended');
+    const now = leaving.due?.at ?? '';
+    expect((await took(leaving, { kind: 'end_term' }, { now })).status).toBe('canceled');
   });
 });
 
@@ -246,6 +289,16 @@ describe('a wish', () => {
     expect((await eventsOf(row.id)).slice(3)).toEqual(events.map((type, at) => `${at + 4} ${type}`));
   });
 
+  test('that had nothing to change is granted once too: brought again, it takes nothing of what came after it back', async () => {
+    const row = await active();
+    const stay = aChange({ cancelAtPeriodEnd: false });
+    expect((await took(row, stay, aWish('change:stay'))).version).toBe(row.version);
+    const leaving = await took(row, wishes.cancelAtPeriodEnd, aWish('cancel:leave'));
+    expect(leaving.due?.step).toBe('end_term');
+    expect(await took(row, stay, aWish('change:stay'))).toEqual(leaving);
+    expect((await took(row, stay, aWish('change:other'))).due?.step).toBe('open_period');
+  });
+
   test('that ten send at once under one id is granted once', async () => {
     const row = await active();
     const more = aChange({ quantity: 3 });
@@ -301,14 +354,18 @@ describe('a wish', () => {
   test('of an operator has its reason in the audit trail; a merchant’s has not', async () => {
     const row = await active();
     await took(row, wishes.pause, { ...aWish(), actor: 'operator:1', reason: 'asked by phone' });
-    await took(row, wishes.resume, { ...aWish(), actor: 'key_1', reason: 'for Ada' });
+    await took(row, wishes.resume, { ...aWish(), actor: 'api_key:1', reason: 'for Ada' });
+    await took(row, wishes.pause, { ...aWish(), actor: 'ann', reason: 'a letter' });
+    await took(row, wishes.resume, { ...aWish(), actor: 'user:1', reason: 'for Ada' });
     const details = await linesOf(
       `SELECT action || ' ' || actor || ' ' || details AS line FROM payment_audit_trail WHERE object_id = $1
        ORDER BY created_at, id`,
       [row.id],
     );
     expect(details).toContain('pause_subscription operator:1 {"reason": "asked by phone"}');
-    expect(details).toContain('resume_subscription key_1 {}');
+    expect(details).toContain('resume_subscription api_key:1 {}');
+    expect(details).toContain('pause_subscription ann {"reason": "a letter"}');
+    expect(details).toContain('resume_subscription user:1 {}');
   });
 });
 
@@ -362,6 +419,24 @@ describe('a change of plan', () => {
     expect(paidOne).toMatchObject({ invoiceNow: { amountMinor: 1299n } }); // 25.99 less half of it, which is rounded up
   });
 
+  test.each([
+    [2599, '5000', ['proration_charge']], // 99.99 for half of the period, and nothing is left of 25.99
+    [2000, '4401', ['proration_credit', 'proration_charge']], // 5.99 are
+    [1000, '3700', ['proration_credit', 'proration_charge']], // more is left than is unused
+  ])('credits nothing that was given back by hand, in the preview too: %d', async (byHand, amount, kinds) => {
+    const more = await aPlan({ amountMinor: 9999n });
+    const row = await charging();
+    const paidRow = await settled(row);
+    await refundByHand(row.charge?.paymentId ?? '', byHand);
+    const now = '2026-02-14T10:00:00.000Z';
+    const preview = await previewSubscription(database.db, scope, row.id, aChange({ planId: more }), new Date(now));
+    expect(preview).toMatchObject({
+      invoiceNow: { amountMinor: BigInt(amount), lines: kinds.map((kind) => ({ kind })) },
+    });
+    const asked = await took(paidRow, aChange({ planId: more }), { ...aWish(), now });
+    expect(asked.charge?.request.amountMinor).toBe(amount);
+  });
+
   test('is not paid back twice when it is canceled in a later period', async () => {
     const yearly = await aPlan({ amountMinor: 36_500n, intervalUnit: 'year' });
     const monthly = await aPlan({ amountMinor: 40_000n });
@@ -393,15 +468,42 @@ describe('refunds', () => {
     await expectCoherent(canceled);
   });
 
+  const now = '2026-02-14T10:00:00.000Z';
+  const canceledInChange = async (wish: Parameters<typeof aChange>[0]) =>
+    took(await took(await active(), aChange(wish), { ...aWish(), now }), wishes.cancelWithRefund, { ...aWish(), now });
+  const refundsOf = ({ refunds }: SubscriptionSnapshot) => refunds.map(({ amountMinor }) => amountMinor);
+
   test('that came to the row meanwhile are not settled with those that were made', async () => {
-    const now = '2026-02-14T10:00:00.000Z';
-    const asked = await took(await active(), aChange({ quantity: 3 }), { ...aWish(), now });
-    const canceled = await took(asked, wishes.cancelWithRefund, { ...aWish(), now });
-    expect(canceled.refunds.map(({ amountMinor }) => amountMinor)).toEqual(['1300']);
+    const canceled = await canceledInChange({ quantity: 3 });
     const both = await settled(canceled, 'paid', now);
-    expect(both.refunds.map(({ amountMinor }) => amountMinor)).toEqual(['1300', '2599']);
+    expect(refundsOf(both)).toEqual(['2599', '1300']);
     expect(await took(canceled, { kind: 'settle_refunds', isWhole: true }, { now })).toEqual(both);
     expect((await took(both, { kind: 'settle_refunds', isWhole: true }, { now })).isOver).toBe(true);
+  });
+
+  test('wait for the charge that is on its way: paid, what it credited counts; declined, what was paid before is given back', async () => {
+    const yearly = await aPlan({ amountMinor: 36_500n, intervalUnit: 'year' });
+    const canceled = await canceledInChange({ planId: yearly });
+    expect([canceled.status, canceled.refunds, canceled.isOver]).toEqual(['canceled', [], false]);
+    expect(await invoicesOf(canceled.id)).toEqual(['1 paid 2599 0', 'change open 35200 0']);
+    const paid = await settled(canceled, 'paid', '2026-03-14T10:00:00.000Z');
+    expect(refundsOf(paid)).toEqual(['35200', '1300']);
+    expect(await invoicesOf(paid.id)).toEqual(['1 paid 2599 1300', 'change paid 35200 35200']);
+    await expectCoherent(paid);
+    const declined = await settled(await canceledInChange({ planId: yearly }), 'insufficient_funds', now);
+    expect(refundsOf(declined)).toEqual(['1300']);
+    expect(await invoicesOf(declined.id)).toEqual(['1 paid 2599 1300', 'change void 35200 0']);
+    await expectCoherent(declined);
+    expect((await took(declined, { kind: 'settle_refunds', isWhole: true }, { now })).isOver).toBe(true);
+  });
+
+  test('are of what is left of a payment, where it was refunded by hand', async () => {
+    const row = await charging();
+    const paid = await settled(row);
+    await refundByHand(row.charge?.paymentId ?? '', 2000);
+    const canceled = await took(paid, wishes.cancelWithRefund, { ...aWish(), now });
+    expect(refundsOf(canceled)).toEqual(['599']);
+    expect(await invoicesOf(canceled.id)).toEqual(['1 paid 2599 599']);
   });
 });
 
@@ -469,6 +571,9 @@ describe('what the sweep looks for', () => {
       wake_at: new Date('2026-02-28T10:00:00.000Z'),
     });
     expect(await overdue('2026-02-28T10:00:00.000Z')).not.toContain(row.id);
+    await suspend('suspended');
+    expect(await overdue('2026-02-28T10:00:00.001Z'), 'while its merchant is suspended').not.toContain(row.id);
+    await suspend('active');
     expect(await overdue('2026-02-28T10:00:00.001Z')).toContain(row.id);
     expect(await overdue('2026-02-28T10:00:00.001Z'), 'a while later').not.toContain(row.id);
     const renewed = await took(row, { kind: 'open_period' }, { now: '2026-02-28T10:00:00.000Z' });

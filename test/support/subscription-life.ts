@@ -78,6 +78,8 @@ export class SubscriptionLife {
   readonly invoiceEvents: string[] = [];
   readonly #plans: readonly PlanTerms[];
   readonly #dunning: DunningTerms;
+  /** What was refunded by hand of the payments of invoices. */
+  readonly #refunded = new Map<string, bigint>();
   #wishes = 0;
 
   constructor({ plan = aPlan(), others = [], now = '2026-01-31T10:00:00Z', trialEnd, ...given }: Beginning = {}) {
@@ -106,13 +108,14 @@ export class SubscriptionLife {
   context(step: SubscriptionStep, chargeEnd: ChargeEnd | null = null): StepContext {
     const { subscription, now } = this;
     const { pendingChange: pending, openInvoiceId } = subscription;
+    const isOfPaid = step.kind === 'cancel' || isPlanChange(step) || subscription.cancelRefund === 'unused';
     const pendingPlan = pending === null ? null : this.#plan(pending.planId, pending.planVersion);
     return {
       now,
       plan: this.#plan(subscription.planId, subscription.planVersion),
       nextPlan: isPlanChange(step) ? this.#wishedPlan(step) : pendingPlan,
-      openInvoice: openInvoiceId === null ? null : this.#invoice(openInvoiceId),
-      paidInvoices: step.kind === 'cancel' || isPlanChange(step) ? this.#paidNow() : [],
+      openInvoice: openInvoiceId === null ? null : this.#asLoaded(this.#invoice(openInvoiceId), chargeEnd),
+      paidInvoices: isOfPaid ? this.#paidNow() : [],
       chargeEnd,
       dunning: this.#dunning,
       wishId: `wish-${this.#wishes}`,
@@ -139,6 +142,12 @@ export class SubscriptionLife {
     const result = this.take(step, chargeEnd);
     if (result.kind === 'changed') return this;
     throw new Error(`${step.kind}: ${result.kind === 'refused' ? `${result.code}: ${result.detail}` : result.kind}`);
+  }
+
+  /** The merchant refunds so much of an invoice's payment, beside all rules. */
+  refundedByHand({ id }: Invoice, amountMinor: bigint): this {
+    this.#refunded.set(id, amountMinor);
+    return this;
   }
 
   preview(wish: ChangeWish): ReturnType<typeof previewChange> {
@@ -187,7 +196,16 @@ export class SubscriptionLife {
 
   #paidNow(): Invoice[] {
     const last = this.made.findLastIndex(({ status, reason }) => status === 'paid' && reason === 'period');
-    return this.made.slice(Math.max(0, last)).filter(({ status }) => status === 'paid');
+    const paid = this.made.slice(Math.max(0, last)).filter(({ status }) => status === 'paid');
+    return paid.map((invoice) => this.#asLoaded(invoice, null));
+  }
+
+  /** With what is left of its payment. */
+  #asLoaded(invoice: Invoice, chargeEnd: ChargeEnd | null): Invoice {
+    const isCaptured =
+      invoice.status === 'paid' || (chargeEnd !== null && !['failed', 'canceled'].includes(chargeEnd.status));
+    const refundableMinor = isCaptured ? invoice.amountMinor - (this.#refunded.get(invoice.id) ?? 0n) : 0n;
+    return { ...invoice, refundableMinor };
   }
 
   #wishedPlan({ planId, planVersion }: ChangeWish): PlanTerms {

@@ -608,6 +608,12 @@ describe('an act is refused', () => {
       { resumesAt: '2027-02-30T09:00:00Z' },
       /^resumesAt must be/,
     ],
+    [
+      'a pause until a year that is none in UTC',
+      pauseSubscription,
+      { resumesAt: '9999-12-31T23:59:59-12:00' },
+      /^resumesAt must be/,
+    ],
     ['a pause until null', pauseSubscription, { resumesAt: null }, /^resumesAt must be an instant/],
     ['a pause with a wrong word', pauseSubscription, { anchor: 'move' }, /^anchor must be one of: keep, shift$/],
     ['a resumption with a wrong word', resumeSubscription, { anchor: 1 }, /^anchor must be one of: keep, shift$/],

@@ -170,7 +170,7 @@ export class Life {
     this.#resumesAt = null;
     this.#shifts = false;
     if (stoodStill) this.#shift(this.#now - pausedAt);
-    else this.#leaveOutMissed();
+    else if (this.#hasStartSince(pausedAt)) this.#leaveOutMissed();
     this.status = this.debt === null ? this.#running() : 'past_due';
     this.runTo(this.#now);
   }
@@ -236,11 +236,11 @@ export class Life {
     const newEnd = isSame ? end : later(this.zone, this.#now, offer.unit, offer.count);
     const asked = isSame ? shareOf(price, paidFor, used) : price;
     const costs = asked - (isSame ? unused : credit);
-    if (costs < 0n) {
+    if (costs === 0n && isSame) return this.#apply(change, this.#now);
+    if (costs <= 0n) {
       this.pending = change;
       return;
     }
-    if (costs === 0n) return this.#apply(change, this.#now);
     const spans = [
       { amount: -credit, start: this.#now, end },
       { amount: asked, start: this.#now, end: newEnd },
@@ -427,6 +427,13 @@ export class Life {
 
   #running(): Status {
     return this.cyclesBilled === 0 && this.next !== null && this.next > this.#now ? 'trialing' : 'active';
+  }
+
+  /** Whether a date of the calendar is not before that instant, and is over. */
+  #hasStartSince(instant: number): boolean {
+    let index = this.#index;
+    while (this.#dateOf(index) < instant) index += 1;
+    return this.#dateOf(index) < this.#now;
   }
 
   /** The next period is the first that begins now or later. */

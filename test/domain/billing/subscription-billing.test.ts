@@ -192,6 +192,51 @@ describe('after a pause', () => {
     expect(spanOf(life.goOn().lastInvoice)).toBe('2: 2026-04-30 2026-05-31');
   });
 
+  describe('dates that are kept: a period that had begun before it, and waited for an open invoice,', () => {
+    const weekly = aPlan({ interval: { unit: 'week', count: 1 } });
+    const owing = (days = 4) => {
+      const life = new SubscriptionLife({ plan: weekly }).goOn().declined();
+      for (let day = 0; day < days; day++) life.goOn().declined();
+      return life;
+    };
+
+    test('is billed where none began during it', () => {
+      const life = owing().at('2026-02-07T12:00:00Z').do(wishes.pause).at('2026-02-07T12:01:00Z').do(resume('keep'));
+      expect(nextOf(life.do(wishes.retryNow).paid())).toBe('2026-02-07');
+      expect([1, 2].map(() => spanOf(life.goOn().paid().lastInvoice))).toEqual([
+        '2: 2026-02-07 2026-02-14',
+        '3: 2026-02-14 2026-02-21',
+      ]);
+    });
+
+    test('is billed where it is resumed by itself before the next one', () => {
+      const life = owing().at('2026-02-07T12:00:00Z');
+      life.do({ kind: 'pause', resumesAt: '2026-02-09T12:00:00Z', anchor: 'keep' }).at('2026-03-01T00:00:00Z').goOn();
+      expect(spanOf(life.do(wishes.retryNow).paid().goOn().lastInvoice)).toBe('2: 2026-02-07 2026-02-14');
+    });
+
+    test('is billed after a pause that was the ladder’s end', () => {
+      const life = new SubscriptionLife({ plan: weekly, dunning: { finalAction: 'pause' } }).goOn().declined();
+      life.givenUp().at('2026-02-12T00:00:00Z').do(resume('keep'));
+      expect(spanOf(life.goOn().lastInvoice)).toBe('2: 2026-02-07 2026-02-14');
+    });
+
+    test.each(['2026-02-14T10:00:00.001Z', '2026-02-20T00:00:00Z'])(
+      'is left out with the one that began during it: resumed at %s',
+      (resumedAt) => {
+        const life = owing().at('2026-02-07T12:00:00Z').do(wishes.pause).at(resumedAt).do(resume('keep'));
+        expect(spanOf(life.do(wishes.retryNow).paid().goOn().lastInvoice)).toBe('2: 2026-02-21 2026-02-28');
+      },
+    );
+
+    test('is left out with the one that began in the instant in which it was paused, and not with that in which it was resumed', () => {
+      const began = owing(3).at('2026-02-07T10:00:00Z').do(wishes.pause).at('2026-02-07T10:00:00.001Z');
+      expect(nextOf(began.do(resume('keep')))).toBe('2026-02-14');
+      const begins = owing().at('2026-02-08T10:00:00Z').do(wishes.pause).at('2026-02-14T10:00:00Z');
+      expect(nextOf(begins.do(resume('keep')))).toBe('2026-02-07');
+    });
+  });
+
   test('a period that begins in the instant of it is billed', () => {
     const life = pausedOn('2026-02-10').at('2026-03-31T10:00:00Z').do(resume('keep'));
     expect(spanOf(life.goOn().lastInvoice)).toBe('2: 2026-03-31 2026-04-30');

@@ -1,5 +1,7 @@
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { InvoiceDraft } from '../../../workflows/domain/billing/invoicing.ts';
+import { unusedPart } from '../../../workflows/domain/billing/proration.ts';
 import type { Invoice } from '../../../workflows/domain/billing/subscription.ts';
 import type { ChangeWish } from '../../../workflows/domain/billing/subscription-act.ts';
 import { aCard, aChange, aPlan, SubscriptionLife, wishes } from '../../support/subscription-life.ts';
@@ -173,6 +175,65 @@ describe('what a change credits', () => {
   });
 });
 
+describe('what was given back by hand', () => {
+  const lines = ({ lastInvoice }: SubscriptionLife) =>
+    linesOf(lastInvoice).map(([, , amountMinor]) => Number(amountMinor));
+  const upgraded = (byHand: bigint) => {
+    const life = inFebruary();
+    life.refundedByHand(life.lastInvoice, byHand);
+    return life.do(aChange({ planId: more.planId })).paid();
+  };
+  const backAt = (life: SubscriptionLife, now: string) => sumOf(life.at(now).do(wishes.cancelWithRefund));
+
+  test('is not credited: in full, and in part as far as it is more than what was used', () => {
+    expect(lines(upgraded(3000n))).toEqual([3000]);
+    expect(lines(upgraded(2400n))).toEqual([-600, 3000]);
+    expect(lines(upgraded(1500n))).toEqual([-1500, 3000]);
+  });
+
+  test('is not given back again with what the change paid for', () => {
+    for (const byHand of [3000n, 2400n, 1500n, 0n]) {
+      expect(backAt(upgraded(byHand), '2026-02-14T10:00:00Z')).toBe(3000n);
+      expect(backAt(upgraded(byHand), '2026-02-21T10:00:00Z')).toBe(1500n);
+    }
+  });
+
+  test('of what the change paid for is left out too, and no more', () => {
+    const life = upgraded(0n);
+    life.refundedByHand(life.lastInvoice, 1500n).at('2026-02-21T10:00:00Z');
+    expect(sumOf(life.do(wishes.cancelWithRefund))).toBe(1500n);
+    for (const { refundDueMinor } of life.made) expect([0n, 1500n]).toContain(refundDueMinor);
+    expect(life.lastInvoice.refundDueMinor).toBe(0n);
+  });
+
+  const parts = fc.bigInt({ min: 0n, max: 1_000n });
+  const moments = fc.integer({ min: 0, max: 28 * 24 * 3_600_000 });
+
+  // A failing property prints its seed and its smallest counterexample.
+  test('whenever and however much: a cancellation gives back the unused part of what is paid for now', () => {
+    fc.assert(
+      fc.property(parts, moments, moments, fc.constantFrom(more, yearly, dear), (byHand, askedMs, waitMs, plan) => {
+        const life = new SubscriptionLife({ others }).renewed();
+        const first = life.lastInvoice;
+        life.refundedByHand(first, (first.amountMinor * byHand) / 1_000n);
+        const asked = new Date(life.now.getTime() + Math.min(askedMs, 28 * 24 * 3_600_000 - 1));
+        life.at(asked).take(aChange({ planId: plan.planId }));
+        fc.pre(life.subscription.chargePaymentId !== null);
+        const left = first.amountMinor - (first.amountMinor * byHand) / 1_000n;
+        const [charge, credit] = life.lastInvoice.lines.toReversed();
+        expect(-BigInt(credit?.amountMinor ?? 0) <= left).toBe(true);
+        const now = new Date(asked.getTime() + waitMs);
+        life.paid().at(now).do(wishes.cancelWithRefund);
+        const { start, end } = charge?.period ?? { start: '', end: '' };
+        const span = { start: new Date(start), end: new Date(end) };
+        const expected = unusedPart(BigInt(charge?.amountMinor ?? 0), span, now);
+        expect(Math.abs(Number(sumOf(life) - expected)), 'within what is rounded').toBeLessThanOrEqual(2);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
+
 describe('a change that costs nothing', () => {
   test.each(['now', null] as const)('counts at once where the price is the same: %s', (effective) => {
     const life = inFebruary().do(aChange({ planId: same.planId, effective }));
@@ -261,6 +322,41 @@ describe('a change to periods of another length', () => {
       .do(wishes.cancelWithRefund);
     expect(sumOf(life)).toBe((40_000n * 15n) / 31n + 1n);
     for (const { refundDueMinor, amountMinor } of life.made) expect(refundDueMinor <= amountMinor).toBe(true);
+  });
+});
+
+describe('a change to periods of another length that costs exactly what is unused of the old', () => {
+  const asDear = [
+    aPlan({ ...weekly, amountMinor: 1500n }),
+    aPlan({ planId: 'pln_other', amountMinor: 1500n, interval: { unit: 'day', count: 30 } }),
+    aPlan({ ...yearly, amountMinor: 3000n }),
+  ];
+  const given = [
+    ['a week, at half of the month', asDear[0], '2026-02-14T10:00:00Z'],
+    ['30 days, at half of the month', asDear[1], '2026-02-14T10:00:00Z'],
+    ['a year, in the first minutes', asDear[2], '2026-01-31T10:03:00Z'],
+  ] as const;
+  const begun = (now: string) => new SubscriptionLife({ others: asDear }).renewed().at(now);
+
+  test.each(given)('comes with the next period, which is billed: %s', (_, plan, now) => {
+    const life = begun(now).do(aChange({ planId: plan?.planId ?? '' }));
+    expect(life.made).toHaveLength(1);
+    expect(life.subscription).toMatchObject({ planId: 'pln_tea', pendingChange: { planId: plan?.planId } });
+    expect(life.subscription.currentPeriodEnd).toEqual(new Date('2026-02-28T10:00:00Z'));
+    const next = life.goOn().lastInvoice;
+    expect(next).toMatchObject({ cycle: 2, amountMinor: plan?.amountMinor, lines: [{ kind: 'plan' }] });
+    expect(next.periodStart).toEqual(new Date('2026-02-28T10:00:00Z'));
+  });
+
+  test.each(given)('is not to be had now: %s', (_, plan, now) => {
+    const life = begun(now);
+    const wish = aChange({ planId: plan?.planId ?? '', effective: 'now' });
+    const result = life.take(wish);
+    expect(result).toMatchObject({
+      code: 'change_refused',
+      detail: expect.stringMatching(/not cost more.*period_end/),
+    });
+    expect(life.preview(wish)).toEqual(result);
   });
 });
 

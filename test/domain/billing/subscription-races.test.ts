@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { aCard, aChange, aPlan, SubscriptionLife, wishes } from '../../support/subscription-life.ts';
 
@@ -6,6 +7,17 @@ const less = aPlan({ planId: 'pln_less', amountMinor: 1000n });
 const yearly = aPlan({ planId: 'pln_yearly', amountMinor: 30000n, interval: { unit: 'year', count: 1 } });
 const others = [more, less, yearly];
 const charging = () => new SubscriptionLife({ others }).goOn();
+const backOf = ({ made }: SubscriptionLife) => made.reduce((sum, { refundDueMinor }) => sum + refundDueMinor, 0n);
+
+/** At the end of a year's half, a month after a month of something dear was asked for, whose charge is on its way. */
+const inMarch = () => {
+  const dear = aPlan({ planId: 'pln_dear', amountMinor: 40_000n });
+  const year = new SubscriptionLife({ plan: yearly, others: [dear], now: '2026-01-01T00:00:00Z' }).renewed();
+  return year
+    .at('2026-06-01T00:00:00Z')
+    .do(aChange({ planId: dear.planId }))
+    .at('2026-07-03T00:00:00Z');
+};
 const another = aChange({ paymentMethod: aCard('tok_2') });
 
 describe('a pause while a charge is on its way', () => {
@@ -79,6 +91,32 @@ describe('a cancellation while a charge is on its way', () => {
     life.do(wishes.cancelWithRefund).paid();
     expect(life.subscription.refundsDue.map(({ amountMinor }) => amountMinor)).toEqual(['1500', '1500']);
     expect(life.subscription).toMatchObject({ planId: 'pln_tea', pendingChange: null });
+  });
+
+  test('of a change to another length: what the change credited is not given back besides', () => {
+    const life = inMarch().do(wishes.cancelWithRefund);
+    expect(life.subscription).toMatchObject({ status: 'canceled', cancelRefund: 'unused', refundsDue: [] });
+    life.paid();
+    expect(backOf(life)).toBe(0n);
+    expect(life.made.map(({ status }) => status)).toEqual(['paid', 'paid']);
+  });
+
+  test('of a change to another length that is declined: what was paid before is given back as if it had not been asked for', () => {
+    const life = inMarch().do(wishes.cancelWithRefund).declined();
+    expect(backOf(life)).toBe(14_959n); // 182 of 365 days of 300.00
+    expect(life.made.map(({ status }) => status)).toEqual(['paid', 'void']);
+    expect(life.subscription).toMatchObject({ refundsDue: [{ amountMinor: '14959' }], openInvoiceId: null });
+  });
+
+  test('is given back once: nothing again of what was due back before its charge ended', () => {
+    const life = inMarch();
+    const [year] = life.made;
+    if (year === undefined) throw new Error('the year is billed');
+    life.do(wishes.cancelWithRefund);
+    life.invoices.set(year.id, { ...year, refundDueMinor: 14_959n });
+    life.declined();
+    expect(life.subscription.refundsDue).toEqual([]);
+    expect(backOf(life)).toBe(14_959n);
   });
 
   test('at the end of the period waits for it', () => {
@@ -190,5 +228,78 @@ describe('a wish after the final action', () => {
     const life = new SubscriptionLife({ dunning: { finalAction: 'pause' } }).goOn().declined().givenUp().do(another);
     expect(life.subscription).toMatchObject({ chargePaymentId: null, paymentMethod: { cardToken: 'tok_2' } });
     expect(life.take(wishes.retryNow)).toMatchObject({ code: 'nothing_to_retry' });
+  });
+});
+
+const dayMs = 86_400_000;
+const intervals = fc.record({
+  unit: fc.constantFrom('day', 'week', 'month', 'year'),
+  count: fc.integer({ min: 1, max: 40 }),
+});
+const terms = fc.record({ amountMinor: fc.bigInt({ min: 1n, max: 10n ** 8n }), interval: intervals });
+const moments = fc.integer({ min: 0, max: 40 * dayMs });
+
+/** What is charged, what happens while the charge is on its way, and when; each moment is counted from the one before. */
+const races = fc.record({
+  old: terms,
+  next: terms,
+  charge: fc.constantFrom('change', 'period'),
+  askedMs: moments,
+  pause: fc.option(fc.record({ pausedMs: moments, lengthMs: fc.option(moments) })),
+  canceledMs: moments,
+  byHand: fc.bigInt({ min: 0n, max: 100n }),
+});
+type Race = typeof races extends fc.Arbitrary<infer One> ? One : never;
+
+/** Up to where the charge is on its way, or, of a change, would be if it had been asked for. */
+function beforeCharge({ old, next, charge, askedMs, byHand }: Race, isAsked = true): SubscriptionLife {
+  const plan = aPlan({ planId: 'pln_next', ...next });
+  const life = new SubscriptionLife({ plan: aPlan(old), others: [plan] }).renewed();
+  life.refundedByHand(life.lastInvoice, (life.lastInvoice.amountMinor * byHand) / 100n);
+  if (charge === 'period') return life.goOn();
+  life.at(new Date(life.now.getTime() + askedMs));
+  if (isAsked) life.take(aChange({ planId: plan.planId, effective: 'now' }));
+  return life;
+}
+
+function canceledAfter(life: SubscriptionLife, { pause, canceledMs }: Race): SubscriptionLife {
+  const wait = (ms: number) => life.at(new Date(life.now.getTime() + ms));
+  if (pause !== null) wait(pause.pausedMs).do({ ...wishes.pause, anchor: 'shift' });
+  if (pause !== null && pause.lengthMs !== null) wait(pause.lengthMs).do(wishes.resume);
+  return wait(canceledMs).do(wishes.cancelWithRefund);
+}
+
+// A failing property prints its seed and its smallest counterexample.
+describe('what a cancellation gives back', () => {
+  const runs = { numRuns: 1_000 };
+
+  test('is the same whether a charge was paid before it or is paid afterwards', () => {
+    fc.assert(
+      fc.property(races, moments, (race, paidMs) => {
+        const late = beforeCharge(race);
+        fc.pre(late.subscription.chargePaymentId !== null);
+        const early = canceledAfter(beforeCharge(race).paid(), race);
+        expect(canceledAfter(late, race).subscription.refundsDue).toEqual([]);
+        late.at(new Date(late.now.getTime() + paidMs)).paid();
+        expect(late.subscription.refundsDue).toEqual(early.subscription.refundsDue);
+        expect(backOf(late)).toBe(backOf(early));
+      }),
+      runs,
+    );
+  });
+
+  test('is the same whether a change was never asked for or is declined afterwards', () => {
+    fc.assert(
+      fc.property(races, (given) => {
+        const race = { ...given, charge: 'change' } as const;
+        const life = beforeCharge(race);
+        fc.pre(life.subscription.chargePaymentId !== null);
+        const expected = canceledAfter(beforeCharge(race, false), race);
+        canceledAfter(life, race).declined();
+        expect(life.subscription.refundsDue).toEqual(expected.subscription.refundsDue);
+        expect(backOf(life)).toBe(backOf(expected));
+      }),
+      runs,
+    );
   });
 });

@@ -134,16 +134,18 @@ class WatchedLife extends SubscriptionLife {
   readonly #payments = new Set<string>();
   /** What the invoices pay for and give back, each with its dates as they are now. */
   readonly #spans = new Map<string, readonly PaidSpan[]>();
+  #canceledAsOf: Date | null = null;
 
   override take(step: SubscriptionStep, end: ChargeEnd | null = null) {
     const { subscription: before } = this;
     const paidBefore = this.made.filter(({ status }) => status === 'paid').length;
     const madeBefore = this.made.length;
-    const left = this.#leftOfPaid();
+    const asOf = this.#asOf();
+    const left = this.#leftOfPaid(asOf);
     const result = super.take(step, end);
     if (result.kind !== 'changed') return result;
-    if (step.kind === 'cancel' && step.when === 'now')
-      expect(sum(this.made.map(({ refundDueMinor }) => refundDueMinor))).toBe(step.refund === 'unused' ? left : 0n);
+    if (step.kind === 'cancel' && step.when === 'now') this.#canceledAsOf = asOf;
+    this.#requireRefunds();
     this.#moveSpans(before, step);
     this.#requireMove(before, step, result);
     this.#requireStanding();
@@ -165,17 +167,29 @@ class WatchedLife extends SubscriptionLife {
     }
   }
 
-  /** What is left of what was paid since the last period that was, when everything goes on as it is. */
-  #leftOfPaid(): bigint {
+  /** Now, or when a pause began in which time stands still, when everything goes on as it is. */
+  #asOf(): Date {
     const { pausedAt, resumesAt, resumeAnchor } = this.subscription;
     const isOverdue = resumesAt !== null && resumesAt < this.now;
     const stoodStillMs = (isOverdue ? resumesAt : this.now).getTime() - (pausedAt ?? this.now).getTime();
-    const now = pausedAt !== null && resumeAnchor === 'shift' ? this.now.getTime() - stoodStillMs : this.now.getTime();
+    return pausedAt !== null && resumeAnchor === 'shift' ? new Date(this.now.getTime() - stoodStillMs) : this.now;
+  }
+
+  /** What is left of what was paid since the last period that was. */
+  #leftOfPaid(asOf: Date): bigint {
     const paid = this.made.filter(({ status }) => status === 'paid');
     const first = paid.findLastIndex(({ reason }) => reason === 'period');
     const spans = paid.slice(Math.max(0, first)).flatMap(({ id }) => this.#spans.get(id) ?? []);
-    const left = sum(spans.map(({ amount, ...span }) => unusedPart(amount, span, new Date(now))));
+    const left = sum(spans.map(({ amount, ...span }) => unusedPart(amount, span, asOf)));
     return left < 0n ? 0n : left;
+  }
+
+  /** After a cancellation all that is left is given back, if that is wanted, as soon as no charge is on its way. */
+  #requireRefunds(): void {
+    const { cancelRefund, chargePaymentId } = this.subscription;
+    const isWanted = cancelRefund === 'unused' && chargePaymentId === null;
+    const expected = isWanted && this.#canceledAsOf !== null ? this.#leftOfPaid(this.#canceledAsOf) : 0n;
+    expect(sum(this.made.map(({ refundDueMinor }) => refundDueMinor))).toBe(expected);
   }
 
   /** After a pause in which time stood still, all that was paid for comes as much later as the period does. */

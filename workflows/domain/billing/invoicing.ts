@@ -60,10 +60,10 @@ export function changeDraft(
   now: Date,
 ): { readonly costMinor: bigint; readonly draft: InvoiceDraft } {
   const unused = unusedPart(subscription.amountMinor, period, now);
-  const credit = between0And(unused, unusedOfPaid(paid, subscription, now));
+  const credit = between0And(unused, leftOfPaid(paid, subscription, now));
   const price = next.amountMinor * BigInt(quantity);
   const asked = isSameLength ? unusedPart(price, period, now) : price;
-  const credited = { start: now, end: creditEnd(paid, subscription, period.end, now) };
+  const credited = creditSpan(paid, subscription, period.end, now);
   const creditLine = line('proration_credit', `Unused: ${old.name}`, subscription.quantity, -credit, credited);
   const chargeLine = line('proration_charge', next.name, quantity, asked, { start: now, end });
   const lines = credit === 0n ? [chargeLine] : [creditLine, chargeLine];
@@ -71,6 +71,16 @@ export function changeDraft(
     costMinor: asked - (isSameLength ? unused : credit),
     draft: draft('change', null, next.currency, { start: now, end }, lines),
   };
+}
+
+/** What a credit is for: what is unused, but for the first of it, as much as was given back by hand. */
+function creditSpan(paid: readonly Invoice[], subscription: Subscription, periodEnd: Date, now: Date): Span {
+  const end = creditEnd(paid, subscription, periodEnd, now);
+  const whole = paid.map((invoice) => ({ ...invoice, refundableMinor: invoice.amountMinor }));
+  const [left, unused] = [leftOfPaid(paid, subscription, now), leftOfPaid(whole, subscription, now)];
+  if (left === unused) return { start: now, end };
+  const restMs = (BigInt(end.getTime() - now.getTime()) * left) / unused;
+  return { start: new Date(end.getTime() - Number(restMs)), end };
 }
 
 /** Until when a credit counts: until the period is over, or before, where what was paid ends before. */
@@ -120,6 +130,7 @@ export function issued(subscription: Subscription, from: InvoiceDraft, what: num
     nextAttemptAt: null,
     failureCode: null,
     refundDueMinor: 0n,
+    refundableMinor: 0n,
     paidAt: null,
   };
   const charge = charged({ ...subscription, openInvoiceId: invoice.id }, invoice);
@@ -142,35 +153,48 @@ export function charged(subscription: Subscription, invoice: Invoice): Charged {
   };
 }
 
-/** What is left unused of one paid invoice at an instant: of its lines that pay for a span of time. Never more than was paid. */
-export function refundableOf(invoice: Invoice, subscription: Subscription, now: Date): bigint {
-  return between0And(invoice.amountMinor, unusedOf(invoice, subscription, now));
-}
-
 /**
  * The invoices of which something is to be given back, with how much. What a change gave back for a span of time is not given back
  * again, though it stands on another invoice than what was paid for it: the sum of all lines counts, and the last ones pay it first.
+ * What was due back before is so once: only what was paid after it counts.
  */
 export function withRefunds(paid: readonly Invoice[], subscription: Subscription, now: Date): Invoice[] {
-  let left = unusedOfPaid(paid, subscription, now);
-  return paid.toReversed().flatMap((invoice) => {
-    const refundDueMinor = between0And(invoice.amountMinor, left);
+  const since = paid.slice(paid.findLastIndex(({ refundDueMinor }) => refundDueMinor > 0n) + 1);
+  let left = leftOfPaid(since, subscription, now);
+  return since.toReversed().flatMap((invoice) => {
+    const refundDueMinor = between0And(invoice.refundableMinor, left);
     left -= refundDueMinor;
     return refundDueMinor === 0n ? [] : [{ ...invoice, refundDueMinor }];
   });
 }
 
-function unusedOfPaid(paid: readonly Invoice[], subscription: Subscription, now: Date): bigint {
-  return paid.reduce((sum, invoice) => sum + unusedOf(invoice, subscription, now), 0n);
+/** What a cancellation gives back: what is unused of paid invoices, as far as their payments were not given back by hand. */
+function leftOfPaid(paid: readonly Invoice[], subscription: Subscription, now: Date): bigint {
+  const unused = paid.reduce((sum, invoice) => sum + unusedOf(invoice, subscription, now), 0n);
+  return between0And(
+    paid.reduce((sum, { refundableMinor }) => sum + refundableMinor, 0n),
+    unused,
+  );
 }
 
-/** All that it pays for is later by as long as time stood still since: its lines keep the dates that they were issued with. */
+/**
+ * All that it pays for is later by as long as time stood still since: its lines keep the dates that they were issued with. Of what it
+ * asked for, no more is unused than is covered, by money that is left or by what it credited: what was given back by hand was used first.
+ */
 function unusedOf(invoice: Invoice, subscription: Subscription, now: Date): bigint {
   const at = new Date(now.getTime() - stoodStillSince(invoice, subscription));
-  return invoice.lines.reduce((sum, { period, amountMinor: amount }) => {
-    if (period === null) return sum;
-    return sum + unusedPart(BigInt(amount), { start: new Date(period.start), end: new Date(period.end) }, at);
-  }, 0n);
+  let [asked, credited, covered] = [0n, 0n, invoice.refundableMinor];
+  for (const { period, amountMinor } of invoice.lines) {
+    const amount = BigInt(amountMinor);
+    const unused =
+      period === null ? 0n : unusedPart(amount, { start: new Date(period.start), end: new Date(period.end) }, at);
+    if (amount > 0n) asked += unused;
+    else {
+      credited += unused;
+      covered -= amount;
+    }
+  }
+  return (asked < covered ? asked : covered) + credited;
 }
 
 /** For how long time has stood still for the subscription since the invoice was issued, in ms. */

@@ -1,5 +1,5 @@
 import type { DunningTerms } from './dunning.ts';
-import type { InvoiceChange } from './invoicing.ts';
+import { type InvoiceChange, withRefunds } from './invoicing.ts';
 import type { ChargeEnd, Invoice, PlanTerms, Subscription } from './subscription.ts';
 import type { SubscriptionActRefusal } from './subscription-act.ts';
 
@@ -11,7 +11,10 @@ export interface StepContext {
   /** The plan of a change that is pending, or wished for. */
   readonly nextPlan: PlanTerms | null;
   readonly openInvoice: Invoice | null;
-  /** Of a cancellation or a change of plan: the paid ones from that of the last paid period on, in the order of their numbers. */
+  /**
+   * Of a cancellation, of a charge that one waits for, and of a change of plan: the paid ones from that of the last paid period on, in
+   * the order of their numbers.
+   */
   readonly paidInvoices: readonly Invoice[];
   /** How the charge that is on its way ended; null: it has not. */
   readonly chargeEnd: ChargeEnd | null;
@@ -42,9 +45,35 @@ export function refused(code: SubscriptionActRefusal, detail: string): StepResul
   return { kind: 'refused', code, detail };
 }
 
-/** What is to be given back of an invoice, if anything. */
-export function refundOf({ id, paymentId, refundDueMinor }: Invoice): Subscription['refundsDue'] {
-  if (refundDueMinor === 0n || paymentId === null) return [];
+/**
+ * With what a cancellation gives back, where that was wished for, counted from it: of what was paid, once no charge is on its way any
+ * more. `changes` are what else becomes of invoices in the same step.
+ */
+export function givingBack(
+  subscription: Subscription,
+  paid: readonly Invoice[],
+  changes: readonly InvoiceChange[],
+): { readonly subscription: Subscription; readonly invoices: readonly InvoiceChange[] } {
+  const { cancelRefund, canceledAt, chargePaymentId } = subscription;
+  if (cancelRefund === 'none' || canceledAt === null || chargePaymentId !== null) {
+    return { subscription, invoices: changes };
+  }
+  const back = new Map(withRefunds(paid, subscription, canceledAt).map((invoice) => [invoice.id, invoice]));
+  const others = [...back.values()].filter(({ id }) => changes.every(({ invoice }) => invoice.id !== id));
+  return {
+    subscription: {
+      ...subscription,
+      refundsDue: [...subscription.refundsDue, ...[...back.values()].flatMap(refundOf)],
+    },
+    invoices: [
+      ...changes.map((change) => ({ ...change, invoice: back.get(change.invoice.id) ?? change.invoice })),
+      ...others.map((invoice) => ({ kind: 'changed', invoice, event: null }) as const),
+    ],
+  };
+}
+
+function refundOf({ id, paymentId, refundDueMinor }: Invoice): Subscription['refundsDue'] {
+  if (paymentId === null) return [];
   return [{ invoiceId: id, paymentId, amountMinor: refundDueMinor.toString() }];
 }
 

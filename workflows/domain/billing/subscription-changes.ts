@@ -62,7 +62,7 @@ export function isSameLength({ interval }: Subscription, plan: PlanTerms): boole
 
 /** Goes on after a pause; with its debt, where it had one. */
 export function resumed(subscription: Subscription, anchor: ResumeAnchor, now: Date): Subscription {
-  const moved = anchor === 'shift' ? shifted(subscription, now) : withoutMissedPeriods(subscription, now);
+  const moved = anchor === 'shift' ? shifted(subscription, now) : kept(subscription, now);
   const running = { ...moved, pausedAt: null, resumesAt: null, resumeAnchor: 'keep' } as const;
   const isOwing = running.openInvoiceId !== null && running.dunning !== null;
   return { ...running, status: isOwing ? 'past_due' : runningStatus(running, now) };
@@ -79,6 +79,18 @@ export function withoutMissedPeriods(subscription: Subscription, now: Date): Sub
   if (nextBillingDate === null || nextBillingDate >= now) return subscription;
   const index = firstPeriodFrom(anchor, interval, anchorIndex, timeZone, now);
   return { ...subscription, anchorIndex: index, nextBillingDate: periodStart(anchor, interval, index, timeZone) };
+}
+
+/**
+ * With the dates of the calendar. Where a period began during the pause, none that began before its end is billed: the number of the
+ * next one cannot hold a gap. Where none did, what had begun before and waited for an open invoice is billed still.
+ */
+function kept(subscription: Subscription, now: Date): Subscription {
+  const { pausedAt, anchor, interval, anchorIndex, timeZone } = subscription;
+  if (pausedAt === null) return subscription;
+  const first = firstPeriodFrom(anchor, interval, anchorIndex, timeZone, pausedAt);
+  const isMissed = periodStart(anchor, interval, first, timeZone) < now;
+  return isMissed ? withoutMissedPeriods(subscription, now) : subscription;
 }
 
 /** With all dates later by as long as the pause was: time stood still. What was overdue is so by as much as before. */

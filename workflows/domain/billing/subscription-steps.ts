@@ -8,11 +8,10 @@ import {
   issued,
   outcomeText,
   periodDraft,
-  refundableOf,
   signUpDraft,
   stoodStillSince,
 } from './invoicing.ts';
-import { changed, closed, nothing, refundOf, type StepContext, type StepResult } from './step-result.ts';
+import { changed, closed, givingBack, nothing, type StepContext, type StepResult } from './step-result.ts';
 import {
   type ChargeEnd,
   cardNoticeOf,
@@ -184,8 +183,8 @@ function settleCharge(subscription: Subscription, paymentId: string, context: St
   return isPaid ? paid(settled, openInvoice, context) : declined(settled, openInvoice, chargeEnd, context);
 }
 
-function paid(subscription: Subscription, invoice: Invoice, { now, nextPlan }: StepContext): StepResult {
-  const { pendingChange, status, canceledAt } = subscription;
+function paid(subscription: Subscription, invoice: Invoice, { now, nextPlan, paidInvoices }: StepContext): StepResult {
+  const { pendingChange, status } = subscription;
   const settled: Subscription = {
     ...subscription,
     openInvoiceId: null,
@@ -193,12 +192,17 @@ function paid(subscription: Subscription, invoice: Invoice, { now, nextPlan }: S
     isPaymentMethodNew: false,
     lastOutcome: outcomeText(invoice, 'paid'),
   };
-  const isGivenBack = canceledAt !== null && subscription.cancelRefund === 'unused';
-  const refund = isGivenBack ? refundableOf(invoice, subscription, canceledAt) : 0n;
-  const paidInvoice: Invoice = { ...invoice, status: 'paid', paidAt: now, failureCode: null, refundDueMinor: refund };
-  const refundsDue = [...subscription.refundsDue, ...refundOf(paidInvoice)];
+  const paidInvoice: Invoice = { ...invoice, status: 'paid', paidAt: now, failureCode: null };
   const invoices: InvoiceChange[] = [{ kind: 'changed', invoice: paidInvoice, event: 'paid' }];
-  if (isEnded(status)) return changed({ ...settled, refundsDue, pendingChange: null }, 'paid', invoices);
+  if (isEnded(status)) {
+    const paidNow = invoice.reason === 'period' ? [paidInvoice] : [...paidInvoices, paidInvoice];
+    const { subscription: over, invoices: changes } = givingBack(
+      { ...settled, pendingChange: null },
+      paidNow,
+      invoices,
+    );
+    return changed(over, 'paid', changes);
+  }
   const isChange = pendingChange?.invoiceId === invoice.id && nextPlan !== null;
   const after = isChange ? inChange(settled, nextPlan, invoice) : settled;
   if (status === 'unpaid') {
@@ -225,7 +229,8 @@ function declined(subscription: Subscription, before: Invoice, end: ChargeEnd, c
   if (isEnded(status) || before.reason === 'change') {
     const restored = pendingChange?.before ?? null;
     const dropped = { ...settled, openInvoiceId: null, pendingChange: restored, isPaymentMethodNew: false };
-    return changed(dropped, 'declined', [closed(invoice, 'void')]);
+    const { subscription: over, invoices } = givingBack(dropped, context.paidInvoices, [closed(invoice, 'void')]);
+    return changed(over, 'declined', invoices);
   }
   if (subscription.isPaymentMethodNew && status !== 'paused') {
     const { subscription: tried, change } = charged(settled, invoice);

@@ -2,8 +2,8 @@ import { invariant } from '../invariant.ts';
 import { amountMinorMax } from '../money.ts';
 import { isEnded } from '../subscription-status.ts';
 import { periodStart } from './calendar.ts';
-import { changeDraft, charged, type InvoiceChange, type InvoiceDraft, issued, withRefunds } from './invoicing.ts';
-import { changed, closed, nothing, refundOf, refused, type StepContext, type StepResult } from './step-result.ts';
+import { changeDraft, charged, type InvoiceChange, type InvoiceDraft, issued } from './invoicing.ts';
+import { changed, closed, givingBack, nothing, refused, type StepContext, type StepResult } from './step-result.ts';
 import {
   cardNoticeOf,
   type Invoice,
@@ -84,11 +84,8 @@ function cancelNow(subscription: Subscription, { refund }: Wish<'cancel'>, conte
   const ended = { ...canceled(subscription, now), cancelAtPeriodEnd: false, cancelRefund: refund };
   const isChargeOnItsWay = subscription.chargePaymentId !== null;
   const given: InvoiceChange[] = openInvoice === null || isChargeOnItsWay ? [] : [closed(openInvoice, 'void')];
-  if (refund === 'none') return changed(ended, 'canceled', given);
-  const refunded = withRefunds(paidInvoices, ended, now);
-  const refundsDue = [...ended.refundsDue, ...refunded.flatMap(refundOf)];
-  const back = refunded.map((invoice): InvoiceChange => ({ kind: 'changed', invoice, event: null }));
-  return changed({ ...ended, refundsDue }, 'canceled', [...given, ...back]);
+  const { subscription: after, invoices } = givingBack(ended, paidInvoices, given);
+  return changed(after, 'canceled', invoices);
 }
 
 function cancelAtPeriodEnd(subscription: Subscription): StepResult {
@@ -202,9 +199,10 @@ export function judgeChange(
   const within = { period: { start, end }, old: plan, next, quantity, isSameLength: isSame, end: nextEnd, paid };
   const { costMinor, draft } = changeDraft(subscription, within, now);
   if (costMinor > 0n) return { ...terms, effective: 'now', draft };
-  if (wish.effective === null && costMinor < 0n) return atPeriodEnd(nextBillingDate, terms);
-  if (costMinor === 0n) return { ...terms, effective: 'free' };
-  const detail = 'It would cost less: it can begin with the next period. Say `period_end`, or leave `effective` out.';
+  if (costMinor === 0n && isSame) return { ...terms, effective: 'free' };
+  if (wish.effective === null) return atPeriodEnd(nextBillingDate, terms);
+  const detail =
+    'It would not cost more: it can begin with the next period. Say `period_end`, or leave `effective` out.';
   return { kind: 'refused', code: 'change_refused', detail };
 }
 
@@ -235,7 +233,7 @@ export function pendingOf({ plan, quantity }: JudgedChange, { now }: StepContext
   return { planId, planVersion, quantity, invoiceId: null, at: now.toISOString(), before: null };
 }
 
-/** Changed at once: during a trial, or where it makes no difference to what is owed. */
+/** Changed at once: during a trial, or where neither the period's length nor what is owed for it changes. */
 function freely(subscription: Subscription, { plan, quantity }: JudgedChange, { now }: StepContext): Subscription {
   return { ...changedPlan(subscription, plan, quantity, now), pendingChange: null };
 }

@@ -145,6 +145,8 @@ export interface Invoice {
   readonly nextAttemptAt: Date | null;
   readonly failureCode: PaymentFailureCode | null;
   readonly refundDueMinor: bigint;
+  /** What is left of its last payment to be given back: what was captured, less all refunds that were made or are on their way. */
+  readonly refundableMinor: bigint;
   readonly paidAt: Date | null;
 }
 

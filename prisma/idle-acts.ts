@@ -26,14 +26,15 @@ export async function findRefusedAct(
   return row?.details ?? null;
 }
 
+/** They have no event, as nothing happened: the audit trail alone knows them. */
 const insert = {
-  name: 'insert_refused_act',
+  name: 'insert_idle_act',
   text: `
     INSERT INTO payment_audit_trail (
       id, event_id, merchant_id, is_test, payment_id, object_id, actor, origin, action, from_status, to_status, outcome,
       amount, currency, correlation_id, details, created_at)
-    SELECT $1, NULL, s.merchant_id, s.is_test, NULL, s.id, $4, $5, $6, s.status, s.status, 'Subscription Failed', s.amount,
-      s.currency, s.correlation_id, $7::jsonb, COALESCE(k.now, $8::timestamptz)
+    SELECT $1, NULL, s.merchant_id, s.is_test, NULL, s.id, $4, $5, $6, s.status, s.status, $7, s.amount,
+      s.currency, s.correlation_id, $8::jsonb, COALESCE(k.now, $9::timestamptz)
     FROM subscriptions s LEFT JOIN test_clocks k ON k.id = s.test_clock_id
     WHERE s.id = $2 AND s.merchant_id = $3
     ON CONFLICT DO NOTHING`,
@@ -50,10 +51,28 @@ export async function keepRefusedAct(
   kind: string,
   { code, detail }: RefusedAct,
 ): Promise<void> {
-  const { subscriptionId, merchantId, actor, origin, now } = asked;
-  const id = idOf(subscriptionId, updateId);
-  const details = JSON.stringify({ code, detail });
-  await run(db, insert, [id, subscriptionId, merchantId, actor, origin, `${kind}_subscription`, details, now]);
+  await keep(db, asked, idOf(asked.subscriptionId, updateId), kind, 'Subscription Failed', { code, detail });
+}
+
+/**
+ * Writes down that a wish was granted which had nothing to change, under the id that the entry of a change would have: `is_done` of
+ * `loadSubscription` finds it. Brought again later, to another row perhaps, it changes nothing then either.
+ */
+export async function keepIdleWish(db: Database, asked: Asked, wishEventId: string, kind: string): Promise<void> {
+  await keep(db, asked, auditIdOf(wishEventId), kind, 'Subscription Successful', {});
+}
+
+async function keep(
+  db: Database,
+  { subscriptionId, merchantId, actor, origin, now }: Asked,
+  id: string,
+  kind: string,
+  outcome: string,
+  details: object,
+): Promise<void> {
+  const action = `${kind}_subscription`;
+  const values = [id, subscriptionId, merchantId, actor, origin, action, outcome, JSON.stringify(details), now];
+  await run(db, insert, values);
 }
 
 function idOf(subscriptionId: string, updateId: string): string {
