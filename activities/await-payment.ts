@@ -8,8 +8,8 @@ import { withHeartbeats } from './heartbeats.ts';
 /** Between two looks at the row: soon at first, then with patience. */
 const pauseMinMs = 100;
 const pauseMaxMs = 2_000;
-/** Before the policy's own time-out. */
-const watchMs = 240_000;
+/** Short, and before the policy's own time-out: after thousands of resets, those who watch must not keep those who work from a slot. */
+const watchMs = 30_000;
 
 /** Waits until the payment's row says how its charge ended, or until it is time to look whether its workflow is there. */
 export function awaitPayment(

@@ -71,10 +71,14 @@ export const reconcile: ActivityOptions = {
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
 };
 
-/** Watches a payment whose workflow somebody else runs, until its row says how it ended: minutes at a time, for ever. */
+/**
+ * Watches a payment whose workflow somebody else runs, until its row says how it ended: half a minute at a time, for ever. Whatever waits
+ * for a slot on the queue goes before.
+ */
 export const watchPayment: ActivityOptions = {
-  startToCloseTimeout: '6 minutes',
+  startToCloseTimeout: '1 minute',
   heartbeatTimeout: '10 seconds',
+  priority: { priorityKey: 5 },
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
 };
 

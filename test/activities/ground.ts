@@ -44,7 +44,11 @@ export function depsWith(
 
 /** Where an activity runs: an execution of its own, which says nothing. */
 export function anExecution(
-  info: { readonly isLocal?: boolean; readonly attempt?: number } = {},
+  info: {
+    readonly isLocal?: boolean;
+    readonly attempt?: number;
+    readonly currentAttemptScheduledTimestampMs?: number;
+  } = {},
   client?: Client,
 ): MockActivityEnvironment {
   const logger = new DefaultLogger('ERROR', () => undefined);
