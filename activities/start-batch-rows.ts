@@ -9,14 +9,13 @@ import {
   type RowToStart,
   takeRows,
 } from '../prisma/batch-rows.ts';
-import { type BatchRow, batchSnapshotOf, readBatch } from '../prisma/batches.ts';
+import { type BatchRow, batchSnapshotOf, readBatch, steerBatchRow } from '../prisma/batches.ts';
 import { findMerchant } from '../prisma/merchants.ts';
-import type { BatchSnapshot, StartBatchRows, SteerBatch } from '../workflows/batch-ports.ts';
+import type { BatchSnapshot, StartBatchRows } from '../workflows/batch-ports.ts';
 import { invariant } from '../workflows/domain/invariant.ts';
 import type { ActivityDeps } from './deps.ts';
 import { type BatchToStart, refusalOfRow, startRow } from './start-row.ts';
 import { StartWindow } from './start-window.ts';
-import { steerBatch } from './steer-batch.ts';
 
 /** So many rows are read at once. */
 const takenMax = 256;
@@ -41,20 +40,24 @@ interface OpenRow {
  * accepted, and writes that down. A row is started at most as often as it takes, and names the same thing each time.
  */
 export async function startBatchRows(deps: ActivityDeps, input: StartBatchRows): Promise<BatchSnapshot> {
-  const batch = await readBatch(deps.db, input.merchantId, input.batchId);
-  invariant(batch !== null, 'a batch has a row before it has a workflow');
-  const merchant = await findMerchant(deps.db, input.merchantId);
-  invariant(merchant !== null, 'a batch belongs to a merchant');
-  if (merchant.status !== 'active') return steerBatch(deps, pauseOf(input));
+  const { batch, merchant } = await look(deps, input);
   const about = { batchId: batch.id, merchantId: batch.merchant_id, isTest: batch.is_test, kind: batch.kind };
   const round = new Round(deps, input, { ...about, routing: merchant.settings.routing }, batch);
   return batchSnapshotOf(await round.run(cancellationSignal()));
 }
 
-/** Nothing starts for a merchant that is suspended; somebody resumes it afterwards. */
-function pauseOf({ merchantId, batchId }: StartBatchRows): SteerBatch {
+type BatchOfMerchant = Pick<StartBatchRows, 'batchId' | 'merchantId'>;
+
+/** The batch as somebody wants it. Nothing starts for a merchant that is suspended: it is paused, and resumed by somebody afterwards. */
+async function look({ db }: Pick<ActivityDeps, 'db'>, { batchId, merchantId }: BatchOfMerchant) {
+  const merchant = await findMerchant(db, merchantId);
+  invariant(merchant !== null, 'a batch belongs to a merchant');
   const wish = { status: 'paused', actor: 'workflow', reason: 'the merchant is suspended' } as const;
-  return { merchantId, batchId, wish, now: new Date().toISOString() };
+  const now = new Date().toISOString();
+  const paused = merchant.status === 'active' ? null : await steerBatchRow(db, { merchantId, batchId, wish, now });
+  const batch = paused ?? (await readBatch(db, merchantId, batchId));
+  invariant(batch !== null, 'a batch has a row before it has a workflow');
+  return { batch, merchant };
 }
 
 class Round {
@@ -117,9 +120,7 @@ class Round {
   async #lookAtWishes(now = false): Promise<void> {
     if (!now && performance.now() < this.#steerAt) return;
     this.#steerAt = performance.now() + steerEveryMs;
-    const row = await readBatch(this.#deps.db, this.#batch.merchantId, this.#batch.batchId);
-    invariant(row !== null, 'batches are never taken away');
-    this.#row = row;
+    this.#row = (await look(this.#deps, this.#batch)).batch;
   }
 
   async #take(): Promise<void> {

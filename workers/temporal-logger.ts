@@ -13,7 +13,7 @@ export function temporalLogger(logger: Logger): TemporalLogger {
       attempt,
     };
     const line = error === undefined ? context : { ...context, err: error };
-    logger[levels[level]](line, message);
+    logger[message === asMeant ? 'debug' : levels[level]](line, message);
   };
   return {
     log,
@@ -24,5 +24,8 @@ export function temporalLogger(logger: Logger): TemporalLogger {
     error: (message, meta) => log('ERROR', message, meta),
   };
 }
+
+/** A warning to other products: our worker for the background has activities alone. */
+const asMeant = 'No workflows registered, not polling for workflow tasks';
 
 const levels = { TRACE: 'trace', DEBUG: 'debug', INFO: 'debug', WARN: 'warn', ERROR: 'error' } as const;
