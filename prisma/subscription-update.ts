@@ -54,8 +54,8 @@ const update = {
 
 /**
  * Writes the changes and, if anything differs, an audit entry with the names of the fields that do (never their values), in one
- * statement. The same changes again change nothing and write nothing. They are written once under
- * their wish's id: `isRepeat` says that they were before. Null: there is no such subscription.
+ * statement. The same changes again change nothing and write nothing. They are written once under their wish's id: `isRepeat` says that
+ * they were before. Null: there is no such subscription.
  */
 export async function changeSubscriptionRemarks(
   db: Database,
