@@ -221,10 +221,10 @@ describe('an event about what is in doubt', () => {
     const { id } = await pay({}, undefined, 'respond-async');
     const { id: refundId, key } = aMovementCall(world, 'refund', paymentId, '10.00');
     expect((await refund(world, paymentId, '10.00', { key, prefer: 'respond-async' })).status).toBe(202);
-    const [payDueAt, refundDueAt] = await Promise.all([
-      nextTryOf(id, 'askProvider'),
-      nextTryOf(refundId, 'askMovement'),
-    ]);
+    const [payDueAt, refundDueAt] = await until('both next questions are seconds away', async () => {
+      const [pay, refund] = await Promise.all([nextTryOf(id, 'askProvider'), nextTryOf(refundId, 'askMovement')]);
+      return pay === null || refund === null ? null : ([pay, refund] as const);
+    });
     await world.bank.heal();
     const told = [easypayEvent('charge.approved', id), easypayEvent('refund.approved', refundId)].map((body) =>
       tell(body),
@@ -238,18 +238,12 @@ describe('an event about what is in doubt', () => {
     await Promise.all([doneWith(id), doneWith(refundId)]);
   });
 
-  /** When the next question is due, once that is seconds away: an instant in ms. */
-  async function nextTryOf(workflowId: string, type: string): Promise<number> {
-    const pending = await until('the next question is seconds away', async () => {
-      const { raw } = await world.temporal.workflow.getHandle(workflowId).describe();
-      return raw.pendingActivities?.find(
-        (one) =>
-          one.activityType?.name === type &&
-          (one.attempt ?? 0) >= 5 &&
-          Number(one.nextAttemptScheduleTime?.seconds ?? 0) * 1_000 > Date.now() + 2_000,
-      );
-    });
-    return Number(pending.nextAttemptScheduleTime?.seconds ?? 0) * 1_000;
+  /** When the next question is due, where that is seconds away: an instant in ms. */
+  async function nextTryOf(workflowId: string, type: string): Promise<number | null> {
+    const { raw } = await world.temporal.workflow.getHandle(workflowId).describe();
+    const pending = raw.pendingActivities?.find((one) => one.activityType?.name === type && (one.attempt ?? 0) >= 5);
+    const dueAt = Number(pending?.nextAttemptScheduleTime?.seconds ?? 0) * 1_000;
+    return dueAt > Date.now() + 2_000 ? dueAt : null;
   }
 });
 
@@ -284,8 +278,10 @@ describe('an event that nobody can hand over at once', () => {
     }
     await world.api.start();
     const again = await tell(body); // as every provider does that got no answer
-    expect([again.status, again.outcome]).toEqual([200, 'pending']);
-    await sweepEventsOf(payment.id);
+    expect(again.status).toBe(200);
+    // Temporal may find the dead process's word on its line when it wakes: then nothing is left to be handed over.
+    if (again.outcome === 'pending') await sweepEventsOf(payment.id);
+    else expect(again.outcome).toBe('processed');
     await expectCapturedOnce(payment.id);
     expect(await doneWith(payment.id)).toHaveLength(1);
   });
