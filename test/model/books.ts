@@ -225,7 +225,9 @@ async function auditEvents({ world, caller, paymentId }: Bookkeeping, rows: Rows
     caller.apiKey,
     '/api/v1/events',
   );
-  const byObject = Map.groupBy(events, ({ object_id: id }) => id);
+  // The feed may have them in another order, as docs/webhooks.md says: `sequence` is theirs.
+  const inOrder = events.toSorted((one, other) => one.sequence - other.sequence);
+  const byObject = Map.groupBy(inOrder, ({ object_id: id }) => id);
   const versions = await world.admin.query<{ id: string; version: number }>(
     'SELECT id, version FROM payments WHERE id = $1 UNION ALL SELECT id, version FROM movements WHERE payment_id = $1',
     [paymentId],
