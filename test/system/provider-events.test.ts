@@ -222,8 +222,8 @@ describe('an event about what is in doubt', () => {
     const { id: refundId, key } = aMovementCall(world, 'refund', paymentId, '10.00');
     expect((await refund(world, paymentId, '10.00', { key, prefer: 'respond-async' })).status).toBe(202);
     const [payDueAt, refundDueAt] = await until('both next questions are seconds away', async () => {
-      const [pay, refund] = await Promise.all([nextTryOf(id, 'askProvider'), nextTryOf(refundId, 'askMovement')]);
-      return pay === null || refund === null ? null : ([pay, refund] as const);
+      const [one, other] = await Promise.all([nextTryOf(id, 'askProvider'), nextTryOf(refundId, 'askMovement')]);
+      return one === null || other === null ? null : ([one, other] as const);
     });
     await world.bank.heal();
     const told = [easypayEvent('charge.approved', id), easypayEvent('refund.approved', refundId)].map((body) =>
