@@ -74,7 +74,7 @@ class Round {
   #after = 0;
   #taken = 0;
   #isDrained = false;
-  #steerAt = 0;
+  #steerAt = performance.now() + steerEveryMs;
   #nextStartAt = performance.now();
 
   constructor(deps: ActivityDeps, { rowsMax }: StartBatchRows, batch: BatchToStart, row: BatchRow) {

@@ -12,7 +12,10 @@ export interface Backlog {
   /** Payments that are being worked on, or wait for an operator. */
   readonly payments: number;
   readonly oldestPaymentSeconds: number | null;
-  /** Subscriptions for which something was due a minute ago, and is not begun: a workflow is gone, stuck, or far behind. Those of suspended merchants wait. */
+  /**
+   * Subscriptions for which something was due a minute ago, and is not begun: a workflow is gone, stuck, or far behind. Those of
+   * suspended merchants wait.
+   */
   readonly overdueSubscriptions: number;
   readonly oldestOverdueSubscriptionSeconds: number | null;
 }

@@ -186,7 +186,9 @@ export interface OverdueSubscription {
   readonly billing_cycle: string;
 }
 
-/** Subscriptions of every merchant that is active for which something was due before an instant; they count as looked at until the other. */
+/**
+ * Subscriptions of active merchants for which something was due before an instant; they count as looked at until the other.
+ */
 export async function claimOverdueSubscriptions(
   db: Database,
   claim: { readonly dueBefore: Date; readonly quietUntil: Date; readonly limit: number },
